@@ -1,0 +1,120 @@
+package engine
+
+import "time"
+
+// Observer is told what happens, for metrics. Its methods are called on the request path by many goroutines: they do not block.
+type Observer interface {
+	// Scene resolves, when a configuration is applied, the handle for requests of a scene.
+	Scene(SceneLabels) SceneObserver
+	Stage(stage Stage, d time.Duration)
+	Call(command Command, outcome Outcome, d time.Duration)
+	Cache(cache CacheName, hits, misses int)
+	RuleError(rule string)
+	Applied(version string, at time.Time)
+}
+
+// SceneLabels are the bounded labels of a request's metrics.
+type SceneLabels struct {
+	Scene, Client, Scenario string
+	NeedStock               bool
+}
+
+// SceneObserver is told of the requests of one scene.
+type SceneObserver interface {
+	// Priced is called once for each answer: the group is empty outside of experiments.
+	Priced(group string, accurate bool, models int, d time.Duration)
+	// Failed is called once for each request that ended in an error, with its reason.
+	Failed(reason string, d time.Duration)
+	// Degraded is called once for each degradation of an answer.
+	Degraded(feature, cause string)
+}
+
+// Stage is a part of a plan.
+type Stage uint8
+
+// The stages, in the order in which a plan runs them. Rebate, vouchers, stock, gmv and packages wait for their dependencies together.
+const (
+	StageQuery Stage = iota
+	StageFacts
+	StageRules
+	StageEligibility
+	StageTax
+	StageModelDisplay
+	StageRebate
+	StageVouchers
+	StageStock
+	StageFinalPrice
+	StageItemDisplay
+	StageResult
+	stageCount
+)
+
+// StageNames are the names of the stages in plans, traces and metrics.
+var StageNames = [stageCount]string{
+	"price_stock_query", "item_facts", "rules", "eligibility", "tax_selection", "model_display",
+	"rebate", "vouchers", "stock", "final_price", "item_display", "result",
+}
+
+func (s Stage) String() string { return StageNames[s] }
+
+// Command is one call to a dependency.
+type Command uint8
+
+// The commands.
+const (
+	PriceQuery Command = iota
+	StockQuery
+	CheckExclusivePrice
+	CheckLiveStream
+	CheckWelcomePackage
+	ListingItems
+	ListingLabels
+	TaxRates
+	RebateQuery
+	BestVouchers
+	GMVQuery
+	DecorationQuery
+	PackageQuery
+	commandCount
+)
+
+// CommandNames are the names of the commands in configuration, errors, traces and metrics.
+var CommandNames = [commandCount]string{
+	"price.query", "stock.query", "eligibility.exclusive_price", "eligibility.live_stream", "eligibility.welcome_package",
+	"listing.items", "listing.labels", "tax.rates", "rebate.query", "voucher.best_vouchers", "gmv.query", "decoration.query", "package.query",
+}
+
+func (c Command) String() string { return CommandNames[c] }
+
+// Outcome is how a call ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	OK Outcome = iota
+	Failed
+	TimedOut
+	Malformed
+	Canceled
+	outcomeCount
+)
+
+// OutcomeNames are the names of the outcomes in traces and metrics.
+var OutcomeNames = [outcomeCount]string{"ok", "error", "timeout", "malformed", "canceled"}
+
+func (o Outcome) String() string { return OutcomeNames[o] }
+
+// CacheName is one of the caches of price records.
+type CacheName uint8
+
+// The caches.
+const (
+	PriceStockCache CacheName = iota
+	PriceSoldOutCache
+	cacheCount
+)
+
+// CacheNames are the names of the caches in metrics.
+var CacheNames = [cacheCount]string{"price_stock", "price_sold_out"}
+
+func (c CacheName) String() string { return CacheNames[c] }
