@@ -48,12 +48,13 @@ func Sub(a, b int64) (int64, bool) {
 // it where both are, and neither is negative.
 const plain = 1 << 31
 
-// Mul is a * b.
-func Mul(a, b int64) (int64, bool) {
-	if uint64(a|b) < plain {
-		return a * b, true
+// Mul is a * b. It is written so that it inlines, with a call only for what is not plain.
+func Mul(a, b int64) (product int64, ok bool) {
+	product, ok = a*b, true
+	if uint64(a|b) >= plain {
+		product, ok = mulWide(a, b)
 	}
-	return mulWide(a, b)
+	return product, ok
 }
 
 func mulWide(a, b int64) (int64, bool) {
