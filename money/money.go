@@ -54,7 +54,7 @@ func Mul(a, b int64) (product int64, ok bool) {
 	if uint64(a|b) >= plain {
 		product, ok = mulWide(a, b)
 	}
-	return product, ok
+	return
 }
 
 func mulWide(a, b int64) (int64, bool) {
