@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"strconv"
+
+	"connectrpc.com/connect"
+
+	"proscenium/engine"
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+	"proscenium/scenes"
+)
+
+// Pricer answers the calls of PricingService; it is an [engine.Engine]. Its errors are *fault.Error.
+type Pricer interface {
+	Price(ctx context.Context, caller engine.Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error)
+	DeleteCached(cache engine.CacheName, region string, keys []engine.PriceKey) (int, error)
+	// Snapshot is the one that serves, nil before the first.
+	Snapshot() *scenes.Snapshot
+}
+
+// pricing is PricingService.
+type pricing struct{ pricer Pricer }
+
+func (p pricing) GetPromotionInfo(
+	ctx context.Context, req *connect.Request[pricingv1.GetPromotionInfoRequest],
+) (*connect.Response[pricingv1.GetPromotionInfoResponse], error) {
+	answer, err := p.pricer.Price(ctx, callerOf(ctx), req.Msg)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(answer), nil
+}
+
+func (p pricing) DeletePriceStockCache(
+	_ context.Context, req *connect.Request[pricingv1.DeletePriceStockCacheRequest],
+) (*connect.Response[pricingv1.DeletePriceStockCacheResponse], error) {
+	n, err := p.pricer.DeleteCached(engine.PriceStockCache, req.Msg.GetRegion(), priceKeys(req.Msg.GetModels()))
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&pricingv1.DeletePriceStockCacheResponse{Deleted: int64(n)}), nil
+}
+
+func (p pricing) DeletePriceSoldOutCache(
+	_ context.Context, req *connect.Request[pricingv1.DeletePriceSoldOutCacheRequest],
+) (*connect.Response[pricingv1.DeletePriceSoldOutCacheResponse], error) {
+	n, err := p.pricer.DeleteCached(engine.PriceSoldOutCache, req.Msg.GetRegion(), priceKeys(req.Msg.GetModels()))
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&pricingv1.DeletePriceSoldOutCacheResponse{Deleted: int64(n)}), nil
+}
+
+func priceKeys(refs []*pricingv1.ModelRef) []engine.PriceKey {
+	keys := make([]engine.PriceKey, len(refs))
+	for i, ref := range refs {
+		keys[i] = engine.PriceKey{ItemID: ref.GetItemId(), ModelID: ref.GetModelId()}
+	}
+	return keys
+}
+
+// sceneOf is how a request names its scene, for the log.
+func sceneOf(msg any) string {
+	req, ok := msg.(*pricingv1.GetPromotionInfoRequest)
+	switch {
+	case !ok || req.GetScene() == nil:
+		return ""
+	case req.GetSceneName() != "":
+		return req.GetSceneName()
+	default:
+		return strconv.FormatInt(req.GetSceneId(), 10)
+	}
+}

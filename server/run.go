@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Listeners are the two ports of a process.
+type Listeners struct{ Main, Admin net.Listener }
+
+// Listen opens both ports, or none. A port of 0 is any that is free.
+func Listen(ctx context.Context, mainAddress, adminAddress string) (Listeners, error) {
+	var config net.ListenConfig
+	main, err := config.Listen(ctx, "tcp", mainAddress)
+	if err != nil {
+		return Listeners{}, fmt.Errorf("listen on %s: %w; set another address with --listen", mainAddress, err)
+	}
+	admin, err := config.Listen(ctx, "tcp", adminAddress)
+	if err != nil {
+		_ = main.Close()
+		return Listeners{}, fmt.Errorf("listen on %s: %w; set another address with --admin-listen", adminAddress, err)
+	}
+	return Listeners{Main: main, Admin: admin}, nil
+}
+
+// RunOptions say how a process serves and ends.
+type RunOptions struct {
+	Server *Server
+	Admin  http.Handler
+	Ready  *Readiness
+	// Delay is the pause between saying that the process is not ready and refusing connections, for load balancers to notice.
+	Delay time.Duration
+	// Grace is how long requests under way may take to end.
+	Grace time.Duration
+	Log   *slog.Logger
+}
+
+// Run serves until ctx ends or a port fails. Then it says that it is not ready, goes on for the delay, refuses new requests, waits within
+// the grace for those under way, and returns once every goroutine that it started has ended. It closes the listeners.
+func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
+	quiet := slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug)
+	main := &http.Server{
+		Handler:           opts.Server.Handler(),
+		Protocols:         mainProtocols(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          quiet,
+	}
+	main.RegisterOnShutdown(opts.Server.EndStreams)
+	admin := &http.Server{Handler: opts.Admin, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+
+	ended := make(chan error, 2)
+	serve := func(s *http.Server, l net.Listener) {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			ended <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
+			return
+		}
+		ended <- nil
+	}
+	go serve(main, listeners.Main)
+	go serve(admin, listeners.Admin)
+
+	running := 2
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-ended:
+		running--
+	}
+	opts.Ready.Set(false)
+	if failed == nil {
+		time.Sleep(opts.Delay)
+	}
+	// ctx has ended; what follows has a time of its own.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Grace)
+	defer cancel()
+	if err := main.Shutdown(grace); err != nil {
+		opts.Log.Warn("requests were still under way when the grace ended; their connections are closed", slog.Duration("grace", opts.Grace))
+		_ = main.Close()
+	}
+	// The admin port goes last: the end of the others can be watched on it.
+	_ = admin.Close()
+	for ; running > 0; running-- {
+		failed = errors.Join(failed, <-ended)
+	}
+	return failed
+}
+
+// mainProtocols are HTTP/1.1, and HTTP/2 without TLS for gRPC.
+func mainProtocols() *http.Protocols {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return &p
+}

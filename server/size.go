@@ -1,0 +1,34 @@
+package server
+
+import (
+	"io"
+	"net/http"
+
+	"connectrpc.com/connect"
+
+	"proscenium/fault"
+)
+
+// drainBytes are read of a body that is too large, so that an ordinary client gets to read the answer; the connection of one that sends
+// more is closed.
+const drainBytes = 32 << 20
+
+// sized refuses bodies that say that they are too large before anything is read into memory, and ends those that do not say and do not end.
+// The handlers bound each message on their own.
+func sized(report *reporter, next http.Handler) http.Handler {
+	writer := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > MaxRequestBytes {
+			_, _ = io.CopyN(io.Discard, r.Body, drainBytes)
+			err := report.fail(r.Context(), failedCall{procedure: r.URL.Path, header: r.Header}, fault.New(fault.ResourceExhausted, "REQUEST_TOO_LARGE",
+				"the request has %d bytes; at most %d are read: ask for fewer items at once", r.ContentLength, MaxRequestBytes))
+			// The caller may be gone; there is nobody else to tell.
+			_ = writer.Write(w, r, err)
+			return
+		}
+		if r.ContentLength < 0 {
+			r.Body = http.MaxBytesReader(w, r.Body, drainBytes)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
