@@ -1213,8 +1213,10 @@ type EligibilityKey struct {
 	Audience             string                 `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`
 	LiveStreamSessionId  int64                  `protobuf:"varint,5,opt,name=live_stream_session_id,json=liveStreamSessionId,proto3" json:"live_stream_session_id,omitempty"`
 	LiveStreamStreamerId int64                  `protobuf:"varint,6,opt,name=live_stream_streamer_id,json=liveStreamStreamerId,proto3" json:"live_stream_streamer_id,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// The whole record, as price.query answered it.
+	Record        *PriceRecord `protobuf:"bytes,7,opt,name=record,proto3" json:"record,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EligibilityKey) Reset() {
@@ -1287,6 +1289,13 @@ func (x *EligibilityKey) GetLiveStreamStreamerId() int64 {
 		return x.LiveStreamStreamerId
 	}
 	return 0
+}
+
+func (x *EligibilityKey) GetRecord() *PriceRecord {
+	if x != nil {
+		return x.Record
+	}
+	return nil
 }
 
 type Verdict struct {
@@ -3350,14 +3359,15 @@ const file_proscenium_provider_v1_provider_proto_rawDesc = "" +
 	"\acontext\x18\x01 \x01(\v2#.proscenium.provider.v1.CallContextB\x06\xbaH\x03\xc8\x01\x01R\acontext\x12:\n" +
 	"\x04keys\x18\x02 \x03(\v2&.proscenium.provider.v1.EligibilityKeyR\x04keys\"Z\n" +
 	"\x1bCheckWelcomePackageResponse\x12;\n" +
-	"\bverdicts\x18\x01 \x03(\v2\x1f.proscenium.provider.v1.VerdictR\bverdicts\"\xef\x01\n" +
+	"\bverdicts\x18\x01 \x03(\v2\x1f.proscenium.provider.v1.VerdictR\bverdicts\"\xac\x02\n" +
 	"\x0eEligibilityKey\x12\x17\n" +
 	"\aitem_id\x18\x01 \x01(\x03R\x06itemId\x12\x19\n" +
 	"\bmodel_id\x18\x02 \x01(\x03R\amodelId\x12!\n" +
 	"\fpromotion_id\x18\x03 \x01(\x03R\vpromotionId\x12\x1a\n" +
 	"\baudience\x18\x04 \x01(\tR\baudience\x123\n" +
 	"\x16live_stream_session_id\x18\x05 \x01(\x03R\x13liveStreamSessionId\x125\n" +
-	"\x17live_stream_streamer_id\x18\x06 \x01(\x03R\x14liveStreamStreamerId\"c\n" +
+	"\x17live_stream_streamer_id\x18\x06 \x01(\x03R\x14liveStreamStreamerId\x12;\n" +
+	"\x06record\x18\a \x01(\v2#.proscenium.provider.v1.PriceRecordR\x06record\"c\n" +
 	"\aVerdict\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\x03R\amodelId\x12!\n" +
 	"\fpromotion_id\x18\x02 \x01(\x03R\vpromotionId\x12\x1a\n" +
@@ -3628,68 +3638,69 @@ var file_proscenium_provider_v1_provider_proto_depIdxs = []int32{
 	0,  // 20: proscenium.provider.v1.CheckWelcomePackageRequest.context:type_name -> proscenium.provider.v1.CallContext
 	18, // 21: proscenium.provider.v1.CheckWelcomePackageRequest.keys:type_name -> proscenium.provider.v1.EligibilityKey
 	19, // 22: proscenium.provider.v1.CheckWelcomePackageResponse.verdicts:type_name -> proscenium.provider.v1.Verdict
-	0,  // 23: proscenium.provider.v1.GetItemsRequest.context:type_name -> proscenium.provider.v1.CallContext
-	22, // 24: proscenium.provider.v1.GetItemsResponse.items:type_name -> proscenium.provider.v1.ItemFacts
-	0,  // 25: proscenium.provider.v1.GetLabelsRequest.context:type_name -> proscenium.provider.v1.CallContext
-	25, // 26: proscenium.provider.v1.GetLabelsResponse.items:type_name -> proscenium.provider.v1.ItemLabels
-	0,  // 27: proscenium.provider.v1.GetRatesRequest.context:type_name -> proscenium.provider.v1.CallContext
-	2,  // 28: proscenium.provider.v1.GetRatesRequest.keys:type_name -> proscenium.provider.v1.PriceKey
-	28, // 29: proscenium.provider.v1.GetRatesResponse.rates:type_name -> proscenium.provider.v1.TaxRate
-	0,  // 30: proscenium.provider.v1.GetRebatesRequest.context:type_name -> proscenium.provider.v1.CallContext
-	30, // 31: proscenium.provider.v1.GetRebatesRequest.keys:type_name -> proscenium.provider.v1.RebateKey
-	32, // 32: proscenium.provider.v1.GetRebatesResponse.rebates:type_name -> proscenium.provider.v1.ModelRebate
-	0,  // 33: proscenium.provider.v1.GetBestVouchersRequest.context:type_name -> proscenium.provider.v1.CallContext
-	34, // 34: proscenium.provider.v1.GetBestVouchersRequest.keys:type_name -> proscenium.provider.v1.VoucherKey
-	36, // 35: proscenium.provider.v1.GetBestVouchersResponse.models:type_name -> proscenium.provider.v1.ModelVouchers
-	37, // 36: proscenium.provider.v1.ModelVouchers.shop:type_name -> proscenium.provider.v1.VoucherUse
-	37, // 37: proscenium.provider.v1.ModelVouchers.platform:type_name -> proscenium.provider.v1.VoucherUse
-	37, // 38: proscenium.provider.v1.ModelVouchers.best_shop:type_name -> proscenium.provider.v1.VoucherUse
-	37, // 39: proscenium.provider.v1.ModelVouchers.best_platform:type_name -> proscenium.provider.v1.VoucherUse
-	37, // 40: proscenium.provider.v1.ModelVouchers.next_best:type_name -> proscenium.provider.v1.VoucherUse
-	37, // 41: proscenium.provider.v1.ModelVouchers.highest_tier:type_name -> proscenium.provider.v1.VoucherUse
-	37, // 42: proscenium.provider.v1.ModelVouchers.beside:type_name -> proscenium.provider.v1.VoucherUse
-	38, // 43: proscenium.provider.v1.ModelVouchers.considered:type_name -> proscenium.provider.v1.VoucherVerdict
-	50, // 44: proscenium.provider.v1.VoucherUse.end_time:type_name -> google.protobuf.Timestamp
-	0,  // 45: proscenium.provider.v1.GetGmvRequest.context:type_name -> proscenium.provider.v1.CallContext
-	2,  // 46: proscenium.provider.v1.GetGmvRequest.keys:type_name -> proscenium.provider.v1.PriceKey
-	41, // 47: proscenium.provider.v1.GetGmvResponse.models:type_name -> proscenium.provider.v1.ModelGmv
-	0,  // 48: proscenium.provider.v1.GetDecorationsRequest.context:type_name -> proscenium.provider.v1.CallContext
-	43, // 49: proscenium.provider.v1.GetDecorationsRequest.keys:type_name -> proscenium.provider.v1.DecorationKey
-	45, // 50: proscenium.provider.v1.GetDecorationsResponse.decorations:type_name -> proscenium.provider.v1.PromoDecoration
-	0,  // 51: proscenium.provider.v1.GetPackagesRequest.context:type_name -> proscenium.provider.v1.CallContext
-	48, // 52: proscenium.provider.v1.GetPackagesResponse.items:type_name -> proscenium.provider.v1.ItemPackages
-	49, // 53: proscenium.provider.v1.ItemPackages.packages:type_name -> proscenium.provider.v1.PackagePromotion
-	1,  // 54: proscenium.provider.v1.PriceStockProvider.QueryPrices:input_type -> proscenium.provider.v1.QueryPricesRequest
-	6,  // 55: proscenium.provider.v1.StockProvider.QueryStock:input_type -> proscenium.provider.v1.QueryStockRequest
-	12, // 56: proscenium.provider.v1.EligibilityProvider.CheckExclusivePrice:input_type -> proscenium.provider.v1.CheckExclusivePriceRequest
-	14, // 57: proscenium.provider.v1.EligibilityProvider.CheckLiveStream:input_type -> proscenium.provider.v1.CheckLiveStreamRequest
-	16, // 58: proscenium.provider.v1.EligibilityProvider.CheckWelcomePackage:input_type -> proscenium.provider.v1.CheckWelcomePackageRequest
-	20, // 59: proscenium.provider.v1.ListingProvider.GetItems:input_type -> proscenium.provider.v1.GetItemsRequest
-	23, // 60: proscenium.provider.v1.ListingProvider.GetLabels:input_type -> proscenium.provider.v1.GetLabelsRequest
-	26, // 61: proscenium.provider.v1.TaxProvider.GetRates:input_type -> proscenium.provider.v1.GetRatesRequest
-	29, // 62: proscenium.provider.v1.RebateProvider.GetRebates:input_type -> proscenium.provider.v1.GetRebatesRequest
-	33, // 63: proscenium.provider.v1.VoucherProvider.GetBestVouchers:input_type -> proscenium.provider.v1.GetBestVouchersRequest
-	39, // 64: proscenium.provider.v1.GmvProvider.GetGmv:input_type -> proscenium.provider.v1.GetGmvRequest
-	42, // 65: proscenium.provider.v1.DecorationProvider.GetDecorations:input_type -> proscenium.provider.v1.GetDecorationsRequest
-	46, // 66: proscenium.provider.v1.PackageProvider.GetPackages:input_type -> proscenium.provider.v1.GetPackagesRequest
-	3,  // 67: proscenium.provider.v1.PriceStockProvider.QueryPrices:output_type -> proscenium.provider.v1.QueryPricesResponse
-	8,  // 68: proscenium.provider.v1.StockProvider.QueryStock:output_type -> proscenium.provider.v1.QueryStockResponse
-	13, // 69: proscenium.provider.v1.EligibilityProvider.CheckExclusivePrice:output_type -> proscenium.provider.v1.CheckExclusivePriceResponse
-	15, // 70: proscenium.provider.v1.EligibilityProvider.CheckLiveStream:output_type -> proscenium.provider.v1.CheckLiveStreamResponse
-	17, // 71: proscenium.provider.v1.EligibilityProvider.CheckWelcomePackage:output_type -> proscenium.provider.v1.CheckWelcomePackageResponse
-	21, // 72: proscenium.provider.v1.ListingProvider.GetItems:output_type -> proscenium.provider.v1.GetItemsResponse
-	24, // 73: proscenium.provider.v1.ListingProvider.GetLabels:output_type -> proscenium.provider.v1.GetLabelsResponse
-	27, // 74: proscenium.provider.v1.TaxProvider.GetRates:output_type -> proscenium.provider.v1.GetRatesResponse
-	31, // 75: proscenium.provider.v1.RebateProvider.GetRebates:output_type -> proscenium.provider.v1.GetRebatesResponse
-	35, // 76: proscenium.provider.v1.VoucherProvider.GetBestVouchers:output_type -> proscenium.provider.v1.GetBestVouchersResponse
-	40, // 77: proscenium.provider.v1.GmvProvider.GetGmv:output_type -> proscenium.provider.v1.GetGmvResponse
-	44, // 78: proscenium.provider.v1.DecorationProvider.GetDecorations:output_type -> proscenium.provider.v1.GetDecorationsResponse
-	47, // 79: proscenium.provider.v1.PackageProvider.GetPackages:output_type -> proscenium.provider.v1.GetPackagesResponse
-	67, // [67:80] is the sub-list for method output_type
-	54, // [54:67] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	5,  // 23: proscenium.provider.v1.EligibilityKey.record:type_name -> proscenium.provider.v1.PriceRecord
+	0,  // 24: proscenium.provider.v1.GetItemsRequest.context:type_name -> proscenium.provider.v1.CallContext
+	22, // 25: proscenium.provider.v1.GetItemsResponse.items:type_name -> proscenium.provider.v1.ItemFacts
+	0,  // 26: proscenium.provider.v1.GetLabelsRequest.context:type_name -> proscenium.provider.v1.CallContext
+	25, // 27: proscenium.provider.v1.GetLabelsResponse.items:type_name -> proscenium.provider.v1.ItemLabels
+	0,  // 28: proscenium.provider.v1.GetRatesRequest.context:type_name -> proscenium.provider.v1.CallContext
+	2,  // 29: proscenium.provider.v1.GetRatesRequest.keys:type_name -> proscenium.provider.v1.PriceKey
+	28, // 30: proscenium.provider.v1.GetRatesResponse.rates:type_name -> proscenium.provider.v1.TaxRate
+	0,  // 31: proscenium.provider.v1.GetRebatesRequest.context:type_name -> proscenium.provider.v1.CallContext
+	30, // 32: proscenium.provider.v1.GetRebatesRequest.keys:type_name -> proscenium.provider.v1.RebateKey
+	32, // 33: proscenium.provider.v1.GetRebatesResponse.rebates:type_name -> proscenium.provider.v1.ModelRebate
+	0,  // 34: proscenium.provider.v1.GetBestVouchersRequest.context:type_name -> proscenium.provider.v1.CallContext
+	34, // 35: proscenium.provider.v1.GetBestVouchersRequest.keys:type_name -> proscenium.provider.v1.VoucherKey
+	36, // 36: proscenium.provider.v1.GetBestVouchersResponse.models:type_name -> proscenium.provider.v1.ModelVouchers
+	37, // 37: proscenium.provider.v1.ModelVouchers.shop:type_name -> proscenium.provider.v1.VoucherUse
+	37, // 38: proscenium.provider.v1.ModelVouchers.platform:type_name -> proscenium.provider.v1.VoucherUse
+	37, // 39: proscenium.provider.v1.ModelVouchers.best_shop:type_name -> proscenium.provider.v1.VoucherUse
+	37, // 40: proscenium.provider.v1.ModelVouchers.best_platform:type_name -> proscenium.provider.v1.VoucherUse
+	37, // 41: proscenium.provider.v1.ModelVouchers.next_best:type_name -> proscenium.provider.v1.VoucherUse
+	37, // 42: proscenium.provider.v1.ModelVouchers.highest_tier:type_name -> proscenium.provider.v1.VoucherUse
+	37, // 43: proscenium.provider.v1.ModelVouchers.beside:type_name -> proscenium.provider.v1.VoucherUse
+	38, // 44: proscenium.provider.v1.ModelVouchers.considered:type_name -> proscenium.provider.v1.VoucherVerdict
+	50, // 45: proscenium.provider.v1.VoucherUse.end_time:type_name -> google.protobuf.Timestamp
+	0,  // 46: proscenium.provider.v1.GetGmvRequest.context:type_name -> proscenium.provider.v1.CallContext
+	2,  // 47: proscenium.provider.v1.GetGmvRequest.keys:type_name -> proscenium.provider.v1.PriceKey
+	41, // 48: proscenium.provider.v1.GetGmvResponse.models:type_name -> proscenium.provider.v1.ModelGmv
+	0,  // 49: proscenium.provider.v1.GetDecorationsRequest.context:type_name -> proscenium.provider.v1.CallContext
+	43, // 50: proscenium.provider.v1.GetDecorationsRequest.keys:type_name -> proscenium.provider.v1.DecorationKey
+	45, // 51: proscenium.provider.v1.GetDecorationsResponse.decorations:type_name -> proscenium.provider.v1.PromoDecoration
+	0,  // 52: proscenium.provider.v1.GetPackagesRequest.context:type_name -> proscenium.provider.v1.CallContext
+	48, // 53: proscenium.provider.v1.GetPackagesResponse.items:type_name -> proscenium.provider.v1.ItemPackages
+	49, // 54: proscenium.provider.v1.ItemPackages.packages:type_name -> proscenium.provider.v1.PackagePromotion
+	1,  // 55: proscenium.provider.v1.PriceStockProvider.QueryPrices:input_type -> proscenium.provider.v1.QueryPricesRequest
+	6,  // 56: proscenium.provider.v1.StockProvider.QueryStock:input_type -> proscenium.provider.v1.QueryStockRequest
+	12, // 57: proscenium.provider.v1.EligibilityProvider.CheckExclusivePrice:input_type -> proscenium.provider.v1.CheckExclusivePriceRequest
+	14, // 58: proscenium.provider.v1.EligibilityProvider.CheckLiveStream:input_type -> proscenium.provider.v1.CheckLiveStreamRequest
+	16, // 59: proscenium.provider.v1.EligibilityProvider.CheckWelcomePackage:input_type -> proscenium.provider.v1.CheckWelcomePackageRequest
+	20, // 60: proscenium.provider.v1.ListingProvider.GetItems:input_type -> proscenium.provider.v1.GetItemsRequest
+	23, // 61: proscenium.provider.v1.ListingProvider.GetLabels:input_type -> proscenium.provider.v1.GetLabelsRequest
+	26, // 62: proscenium.provider.v1.TaxProvider.GetRates:input_type -> proscenium.provider.v1.GetRatesRequest
+	29, // 63: proscenium.provider.v1.RebateProvider.GetRebates:input_type -> proscenium.provider.v1.GetRebatesRequest
+	33, // 64: proscenium.provider.v1.VoucherProvider.GetBestVouchers:input_type -> proscenium.provider.v1.GetBestVouchersRequest
+	39, // 65: proscenium.provider.v1.GmvProvider.GetGmv:input_type -> proscenium.provider.v1.GetGmvRequest
+	42, // 66: proscenium.provider.v1.DecorationProvider.GetDecorations:input_type -> proscenium.provider.v1.GetDecorationsRequest
+	46, // 67: proscenium.provider.v1.PackageProvider.GetPackages:input_type -> proscenium.provider.v1.GetPackagesRequest
+	3,  // 68: proscenium.provider.v1.PriceStockProvider.QueryPrices:output_type -> proscenium.provider.v1.QueryPricesResponse
+	8,  // 69: proscenium.provider.v1.StockProvider.QueryStock:output_type -> proscenium.provider.v1.QueryStockResponse
+	13, // 70: proscenium.provider.v1.EligibilityProvider.CheckExclusivePrice:output_type -> proscenium.provider.v1.CheckExclusivePriceResponse
+	15, // 71: proscenium.provider.v1.EligibilityProvider.CheckLiveStream:output_type -> proscenium.provider.v1.CheckLiveStreamResponse
+	17, // 72: proscenium.provider.v1.EligibilityProvider.CheckWelcomePackage:output_type -> proscenium.provider.v1.CheckWelcomePackageResponse
+	21, // 73: proscenium.provider.v1.ListingProvider.GetItems:output_type -> proscenium.provider.v1.GetItemsResponse
+	24, // 74: proscenium.provider.v1.ListingProvider.GetLabels:output_type -> proscenium.provider.v1.GetLabelsResponse
+	27, // 75: proscenium.provider.v1.TaxProvider.GetRates:output_type -> proscenium.provider.v1.GetRatesResponse
+	31, // 76: proscenium.provider.v1.RebateProvider.GetRebates:output_type -> proscenium.provider.v1.GetRebatesResponse
+	35, // 77: proscenium.provider.v1.VoucherProvider.GetBestVouchers:output_type -> proscenium.provider.v1.GetBestVouchersResponse
+	40, // 78: proscenium.provider.v1.GmvProvider.GetGmv:output_type -> proscenium.provider.v1.GetGmvResponse
+	44, // 79: proscenium.provider.v1.DecorationProvider.GetDecorations:output_type -> proscenium.provider.v1.GetDecorationsResponse
+	47, // 80: proscenium.provider.v1.PackageProvider.GetPackages:output_type -> proscenium.provider.v1.GetPackagesResponse
+	68, // [68:81] is the sub-list for method output_type
+	55, // [55:68] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_proscenium_provider_v1_provider_proto_init() }
