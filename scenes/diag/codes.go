@@ -1,0 +1,94 @@
+package diag
+
+import (
+	"slices"
+	"strings"
+)
+
+// Code names a kind of finding. Codes are stable: programs may depend on them.
+type Code string
+
+// Findings about files and YAML.
+const (
+	Unreadable     Code = "UNREADABLE"
+	FileTooLarge   Code = "FILE_TOO_LARGE"
+	NotUTF8        Code = "NOT_UTF8"
+	YAMLSyntax     Code = "YAML_SYNTAX"
+	YAMLTag        Code = "YAML_TAG"
+	YAMLMerge      Code = "YAML_MERGE"
+	TooManyAliases Code = "TOO_MANY_ALIASES"
+	DuplicateKey   Code = "DUPLICATE_KEY"
+	TooMany        Code = "TOO_MANY_FINDINGS"
+)
+
+// Findings about fields and their types.
+const (
+	UnknownField     Code = "UNKNOWN_FIELD"
+	WrongType        Code = "WRONG_TYPE"
+	OutOfRange       Code = "OUT_OF_RANGE"
+	UnknownEnum      Code = "UNKNOWN_ENUM"
+	BadDuration      Code = "BAD_DURATION"
+	BadTimestamp     Code = "BAD_TIMESTAMP"
+	ConflictingField Code = "CONFLICTING_FIELDS"
+	DuplicateSection Code = "DUPLICATE_SECTION"
+	MissingField     Code = "MISSING_FIELD"
+	Constraint       Code = "CONSTRAINT"
+)
+
+// Findings about entities that belong together.
+const (
+	DuplicateID          Code = "DUPLICATE_ID"
+	DuplicateName        Code = "DUPLICATE_NAME"
+	DuplicateCommand     Code = "DUPLICATE_COMMAND"
+	DuplicateCredential  Code = "DUPLICATE_CREDENTIAL"
+	UnknownReference     Code = "UNKNOWN_REFERENCE"
+	UnknownCommand       Code = "UNKNOWN_COMMAND"
+	UnknownCurrency      Code = "UNKNOWN_CURRENCY"
+	UnknownTimeZone      Code = "UNKNOWN_TIME_ZONE"
+	RetiredScenario      Code = "RETIRED_SCENARIO"
+	SceneNotAllowed      Code = "SCENE_NOT_ALLOWED"
+	ExperimentMismatch   Code = "EXPERIMENT_MISMATCH"
+	ExperimentShares     Code = "EXPERIMENT_SHARES"
+	NeedsStock           Code = "NEEDS_STOCK"
+	NeedsLiveStream      Code = "NEEDS_LIVE_STREAM"
+	NoRegion             Code = "NO_REGION"
+	OriginalPriceMissing Code = "ORIGINAL_PRICE_MISSING"
+	OriginalPriceTwice   Code = "ORIGINAL_PRICE_TWICE"
+)
+
+// Findings about expressions.
+const (
+	CELSyntax      Code = "CEL_SYNTAX"
+	CELUnknownName Code = "CEL_UNKNOWN_NAME"
+	CELType        Code = "CEL_TYPE"
+	CELResultType  Code = "CEL_RESULT_TYPE"
+	CELCost        Code = "CEL_COST"
+)
+
+// Findings about sense: the configuration can serve, but hardly does what its author wants.
+const (
+	Unused         Code = "UNUSED"
+	NoEffect       Code = "NO_EFFECT"
+	MatchesAll     Code = "MATCHES_ALL"
+	DowngradeEnded Code = "DOWNGRADE_ENDED"
+)
+
+// Codes are all codes, in the order of the documentation.
+func Codes() []Code {
+	return slices.Concat(
+		[]Code{Unreadable, FileTooLarge, NotUTF8, YAMLSyntax, YAMLTag, YAMLMerge, TooManyAliases, DuplicateKey, TooMany},
+		[]Code{
+			UnknownField, WrongType, OutOfRange, UnknownEnum, BadDuration, BadTimestamp, ConflictingField, DuplicateSection, MissingField, Constraint,
+		},
+		[]Code{
+			DuplicateID, DuplicateName, DuplicateCommand, DuplicateCredential, UnknownReference, UnknownCommand, UnknownCurrency, UnknownTimeZone,
+			RetiredScenario, SceneNotAllowed, ExperimentMismatch, ExperimentShares, NeedsStock, NeedsLiveStream,
+			NoRegion, OriginalPriceMissing, OriginalPriceTwice,
+		},
+		[]Code{CELSyntax, CELUnknownName, CELType, CELResultType, CELCost},
+		[]Code{Unused, NoEffect, MatchesAll, DowngradeEnded},
+	)
+}
+
+// Page is where the code is documented, relative to the repository.
+func (c Code) Page() string { return "docs/reference/diagnostics.md#" + strings.ToLower(string(c)) }

@@ -1,0 +1,61 @@
+package diag
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+const (
+	// longestGuess bounds the words that are compared: the distance is quadratic in their length.
+	longestGuess = 64
+	// listed is how many names a hint lists where none is near.
+	listed = 8
+)
+
+// Nearest is the name of have that is most like got, or empty where none is near. Case and underscores do not count as differences
+// as other letters do; of equally near names the first wins. It takes a time proportional to the number of names: bound its calls.
+func Nearest(got string, have []string) string {
+	word := fold(got)
+	if word == "" || len(word) > longestGuess {
+		return ""
+	}
+	best, least := "", 1+len(word)/3
+	for _, name := range have {
+		folded := fold(name)
+		if folded == word {
+			return name
+		}
+		if d := len(folded) - len(word); d > least || -d > least {
+			continue
+		}
+		if d := levenshtein.ComputeDistance(word, folded); d < least || d == least && best == "" {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "") }
+
+// Suggest is a hint for a name that is not one of have: the nearest one, or what there is, at most a few.
+func Suggest(got, plural string, have []string) string {
+	if near := Nearest(got, have); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return Available(plural, have)
+}
+
+// Available is a hint that lists what there is, at most a few.
+func Available(plural string, have []string) string {
+	if len(have) == 0 {
+		return "there are no " + plural
+	}
+	names := slices.Sorted(slices.Values(have))
+	if len(names) <= listed {
+		return "there are these " + plural + ": " + strings.Join(names, ", ")
+	}
+	return "there are " + strconv.Itoa(len(names)) + " " + plural + ", such as " + strings.Join(names[:listed], ", ")
+}

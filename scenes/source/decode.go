@@ -1,0 +1,235 @@
+package source
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"proscenium/scenes/diag"
+)
+
+// decoder turns the documents of one file into parts of the bundle.
+type decoder struct {
+	*parser
+	text *text
+	left int // what may still be decoded of this file, see afford
+}
+
+func (d *decoder) span(n *yaml.Node) Span { return d.text.span(n.Line, n.Column, width(d.text, n)) }
+
+// document adds a document to the bundle. Keys of the document that begin with x- hold anchors and the like, and are no part of it.
+func (d *decoder) document(doc *yaml.Node) {
+	for _, n := range doc.Content {
+		d.root.text = d.text
+		if isNull(n) {
+			continue
+		}
+		if n.Kind != yaml.MappingNode {
+			d.report(d.span(n).Finding(diag.WrongType, diag.Error, "a file must be a mapping, got "+describe(n), "write sections such as scenes: at the left margin"))
+			continue
+		}
+		pairs := d.pairs(n, d.root)
+		for _, p := range pairs {
+			if !strings.HasPrefix(p.key.Value, "x-") {
+				d.section(p)
+			}
+		}
+	}
+}
+
+// section adds a top-level field. Lists of several files are one list; a single message may stand once.
+func (d *decoder) section(p pair) {
+	m := d.bundle.ProtoReflect()
+	fd := m.Descriptor().Fields().ByTextName(p.key.Value)
+	if fd == nil {
+		d.unknownField(m.Descriptor(), p.key, d.root)
+		return
+	}
+	before := d.root.Field(p.key.Value)
+	if !fd.IsList() && before.Written() {
+		found := d.span(p.key).Finding(diag.DuplicateSection, diag.Error, fmt.Sprintf("%s stands in more than one place", p.key.Value), "put all of it into one file")
+		found.Related = []diag.Related{before.KeySpan().Related("first given here")}
+		found.Path = p.key.Value
+		d.report(found)
+		return
+	}
+	if !fd.IsList() {
+		d.field(m, fd, p, d.root)
+		return
+	}
+	list := before
+	if !before.Written() {
+		list = d.root.add(&Place{name: p.key.Value, kind: field})
+	}
+	// The place of the list is where it stands in this file, while this file is read.
+	list.text, list.key, list.written, list.value = d.text, p.key, p.value, p.value
+	d.elements(m.Mutable(fd).List(), fd, p.value, list)
+}
+
+// message decodes the fields of a mapping. Nothing at all is a message without fields.
+func (d *decoder) message(m protoreflect.Message, n *yaml.Node, at *Place) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.wrong(at, n, "fields, indented below it", "")
+		return
+	}
+	fields := m.Descriptor().Fields()
+	for _, p := range d.pairs(n, at) {
+		if fd := fields.ByTextName(p.key.Value); fd != nil {
+			d.field(m, fd, p, at)
+		} else {
+			d.unknownField(m.Descriptor(), p.key, at)
+		}
+	}
+}
+
+func (d *decoder) unknownField(md protoreflect.MessageDescriptor, key *yaml.Node, at *Place) {
+	if d.dropped {
+		return // hints cost more than anything else
+	}
+	names := make([]string, 0, md.Fields().Len())
+	for i := range md.Fields().Len() {
+		names = append(names, string(md.Fields().Get(i).Name()))
+	}
+	hint := diag.Nearest(key.Value, names)
+	if hint != "" {
+		hint = "did you mean " + hint + "?"
+	} else {
+		hint = "fields here: " + strings.Join(names, ", ")
+	}
+	found := d.span(key).Finding(diag.UnknownField, diag.Error, "unknown field "+key.Value, hint)
+	found.Path = at.Field(key.Value).Path()
+	d.report(found)
+}
+
+// field decodes one field of a message.
+func (d *decoder) field(m protoreflect.Message, fd protoreflect.FieldDescriptor, p pair, parent *Place) {
+	at := parent.add(&Place{name: p.key.Value, kind: field, text: d.text, key: p.key, written: p.value})
+	value, ok := d.resolve(p.value, at)
+	if !ok {
+		at.bad = true
+		return
+	}
+	at.value = value
+	if one := fd.ContainingOneof(); one != nil && !one.IsSynthetic() {
+		if other := m.WhichOneof(one); other != nil {
+			d.report(at.Error(diag.ConflictingField,
+				fmt.Sprintf("%s and %s exclude each other", other.Name(), fd.Name()), "keep one of them"))
+			return
+		}
+	}
+	switch {
+	case fd.IsMap():
+		d.entries(m.Mutable(fd).Map(), fd, value, at)
+	case fd.IsList():
+		d.elements(m.Mutable(fd).List(), fd, value, at)
+	default:
+		if v, ok := d.single(m.NewField(fd), fd, value, at); ok {
+			m.Set(fd, v)
+		}
+	}
+}
+
+// single decodes a value that is neither a list nor a map. For messages, into is the new one.
+func (d *decoder) single(into protoreflect.Value, fd protoreflect.FieldDescriptor, n *yaml.Node, at *Place) (protoreflect.Value, bool) {
+	if fd.Message() == nil {
+		return d.scalar(fd, n, at)
+	}
+	switch fd.Message().FullName() {
+	case durationName:
+		return d.duration(n, at)
+	case timestampName:
+		return d.timestamp(n, at)
+	}
+	d.message(into.Message(), n, at)
+	return into, !at.bad
+}
+
+// elements appends to a list.
+func (d *decoder) elements(list protoreflect.List, fd protoreflect.FieldDescriptor, n *yaml.Node, at *Place) {
+	n, ok := d.resolve(n, at)
+	switch {
+	case !ok:
+		at.bad = true
+		return
+	case isNull(n):
+		return
+	case n.Kind != yaml.SequenceNode:
+		hint := "put it behind a dash: - " + shorten(n.Value)
+		if n.Kind == yaml.MappingNode {
+			hint = "put a dash before its first field"
+		}
+		d.wrong(at, n, "a list", hint)
+		return
+	}
+	for _, written := range n.Content {
+		elem := &Place{parent: at, index: list.Len(), kind: element, text: d.text, written: written}
+		value, ok := d.resolve(written, elem)
+		if !ok {
+			at.bad = true
+			return
+		}
+		elem.value = value
+		var into protoreflect.Value
+		if fd.Message() != nil {
+			into = list.NewElement()
+			if isNull(value) {
+				d.wrong(elem, value, "fields", "take out the dash, or write fields behind it")
+				at.bad = true
+				continue
+			}
+		}
+		if v, ok := d.single(into, fd, value, elem); ok {
+			list.Append(v)
+			at.children = append(at.children, elem)
+		} else {
+			at.bad = true
+		}
+	}
+}
+
+// entries adds to a map. Its keys are text.
+func (d *decoder) entries(m protoreflect.Map, fd protoreflect.FieldDescriptor, n *yaml.Node, at *Place) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.wrong(at, n, "names with values, indented below it", "")
+		return
+	}
+	for _, p := range d.pairs(n, at) {
+		place := at.add(&Place{name: p.key.Value, kind: entry, text: d.text, key: p.key, written: p.value})
+		value, ok := d.resolve(p.value, place)
+		if !ok {
+			at.bad = true
+			return
+		}
+		place.value = value
+		if v, ok := d.single(m.NewValue(), fd.MapValue(), value, place); ok {
+			m.Set(protoreflect.ValueOfString(p.key.Value).MapKey(), v)
+		} else {
+			at.bad = true
+		}
+	}
+}
+
+// wrong reports that a value is of another type than its field.
+func (d *decoder) wrong(at *Place, n *yaml.Node, wanted, hint string) {
+	at.bad = true
+	d.report(at.Error(diag.WrongType, fmt.Sprintf("%s must be %s, got %s", at.label(), wanted, describe(n)), hint))
+}
+
+// label is how messages name the place: the field, or the element of a field.
+func (p *Place) label() string {
+	switch {
+	case p.kind == element && p.parent != nil:
+		return "an element of " + p.parent.label()
+	case p.name == "":
+		return "the file"
+	}
+	return p.name
+}

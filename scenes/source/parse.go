@@ -1,0 +1,180 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+
+	configv1 "proscenium/gen/proscenium/config/v1"
+
+	"proscenium/scenes/diag"
+)
+
+const (
+	// maxDepth bounds how deep YAML may be nested. The bundle's own depth is below ten.
+	maxDepth = 64
+	// maxFindings bounds what is reported: nobody reads more, and a file of garbage has one for each line.
+	maxFindings = 5_000
+)
+
+// Parsed is what files say, as far as it was understood.
+type Parsed struct {
+	Bundle *configv1.Bundle
+	Root   *Place // of Bundle
+	// Whole says that every file was read to its end: what is not in Bundle is in no file.
+	Whole    bool
+	Findings []diag.Diagnostic
+}
+
+// Parse reads files, in the order given, into one bundle. It never panics, whatever the files hold.
+func Parse(files []File) Parsed {
+	p := parser{
+		bundle: &configv1.Bundle{},
+		root:   &Place{},
+		whole:  true,
+	}
+	for _, f := range files {
+		p.file(f)
+	}
+	return Parsed{Bundle: p.bundle, Root: p.root, Whole: p.whole, Findings: p.findings}
+}
+
+type parser struct {
+	bundle   *configv1.Bundle
+	root     *Place
+	whole    bool
+	findings []diag.Diagnostic
+	dropped  bool // findings beyond maxFindings
+}
+
+func (p *parser) report(d diag.Diagnostic) {
+	switch {
+	case len(p.findings) < maxFindings:
+		p.findings = append(p.findings, d)
+	case !p.dropped:
+		p.dropped = true
+		p.findings = append(p.findings, diag.Diagnostic{
+			Code: diag.TooMany, Severity: diag.Error,
+			Message: fmt.Sprintf("there are more than %d findings; the others are not shown", maxFindings),
+			Hint:    "mend these first",
+		})
+	}
+}
+
+func (p *parser) file(f File) {
+	data := bytes.TrimPrefix(f.Data, []byte("\ufeff"))
+	t, ok := p.text(f.Name, data)
+	if !ok {
+		p.whole = false
+		return
+	}
+	documents, problem := compose(data)
+	if problem != nil {
+		p.whole = false
+		p.report(syntaxFinding(t, problem))
+	}
+	d := decoder{parser: p, text: t, left: maxAliased}
+	for _, doc := range documents {
+		d.left += cost(doc)
+		d.document(doc)
+	}
+}
+
+// text checks what the YAML parser would refuse without a position.
+func (p *parser) text(name string, data []byte) (*text, bool) {
+	if len(data) > maxFileBytes {
+		p.report(diag.Diagnostic{
+			Code: diag.FileTooLarge, Severity: diag.Error, File: name,
+			Message: fmt.Sprintf("the file has %d bytes, more than %d", len(data), maxFileBytes), Hint: "split it: a bundle may have many files",
+		})
+		return nil, false
+	}
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		message := ""
+		switch {
+		case r == utf8.RuneError && size == 1:
+			message = fmt.Sprintf("byte 0x%02X is not UTF-8", data[i])
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == '\ufffe', r == '\uffff':
+			message = fmt.Sprintf("control character U+%04X is not allowed", r)
+		}
+		if message != "" {
+			t := newText(name, bytes.ToValidUTF8(data, []byte("\ufffd")))
+			before := newText(name, data[:i])
+			column := 1 + utf8.RuneCountInString(before.lines[len(before.lines)-1])
+			p.report(t.span(len(before.lines), column, 1).Finding(diag.NotUTF8, diag.Error, message, "save the file as UTF-8 text"))
+			return nil, false
+		}
+		i += size
+	}
+	return newText(name, data), true
+}
+
+// compose parses the documents of a file into nodes. On an error, those before it are good.
+func compose(data []byte) (documents []*yaml.Node, problem *yaml.LoadError) {
+	defer func() {
+		// The parser panics for states that it holds for impossible. A file must not end the process, even if it finds one.
+		if r := recover(); r != nil {
+			problem = &yaml.LoadError{Message: fmt.Sprint("the parser gave up: ", r)}
+		}
+	}()
+	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	for err == nil {
+		var doc yaml.Node
+		if err = loader.Load(&doc); err == nil {
+			documents = append(documents, &doc)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return documents, nil
+	}
+	if !errors.As(err, &problem) {
+		problem = &yaml.LoadError{Message: err.Error()}
+	}
+	return documents, problem
+}
+
+func syntaxFinding(t *text, e *yaml.LoadError) diag.Diagnostic {
+	line, column := t.clamp(e.Mark.Line, e.Mark.Column)
+	message := e.Message
+	if e.ContextMsg != "" {
+		message += " " + e.ContextMsg
+	}
+	found := t.span(line, column, 1).Finding(diag.YAMLSyntax, diag.Error, message, syntaxHint(e.Message))
+	if start := e.ContextMark; e.ContextMsg != "" && start.Line > 0 && start.Line != line {
+		where := strings.TrimPrefix(e.ContextMsg, "while parsing ")
+		where = strings.TrimPrefix(where, "while scanning ")
+		found.Related = append(found.Related, t.span(start.Line, start.Column, 1).Related(where+" begins here"))
+	}
+	return found
+}
+
+// syntaxHint knows what people usually did wrong when the parser complains.
+func syntaxHint(message string) string {
+	hints := []struct{ complaint, hint string }{
+		{"tab character", "indent with spaces; YAML does not allow tabs there"},
+		{"mapping values are not allowed", `quote a text that contains ": ", and indent the fields of a mapping alike`},
+		{"cannot start any token", "quote a text that begins with @, `, % or another sign of YAML's"},
+		{"block sequence entries are not allowed", "put the list on lines of its own, each element behind a dash"},
+		{"did not find expected key", "indent the fields of a mapping alike"},
+		{"did not find expected '-' indicator", "indent the elements of a list alike"},
+		{"could not find expected ':'", "a field is a name, a colon, a space and a value"},
+		{"did not find expected ',' or", "close the bracket, and separate elements by commas"},
+		{"unexpected end of stream", "close the quote"},
+		{"escape character", "within double quotes write \\\\ for a backslash, or use single quotes"},
+		{"unknown anchor", "define the anchor (&name) before its use (*name), in the same document"},
+		{"exceeded max depth", "the bundle is less than ten levels deep"},
+	}
+	for _, h := range hints {
+		if strings.Contains(message, h.complaint) {
+			return h.hint
+		}
+	}
+	return ""
+}
