@@ -75,7 +75,11 @@ func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
 	}
 	opts.Ready.Set(false)
 	if failed == nil {
-		time.Sleep(opts.Delay)
+		select {
+		case <-time.After(opts.Delay):
+		case failed = <-ended:
+			running--
+		}
 	}
 	// ctx has ended; what follows has a time of its own.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Grace)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -22,6 +23,7 @@ import (
 	"github.com/rs/cors"
 	"go.opentelemetry.io/otel/trace"
 
+	"proscenium/codec"
 	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
 )
 
@@ -84,12 +86,13 @@ func New(deps Deps) (*Server, error) {
 	interceptors = append(interceptors, reported(report), validated(validator))
 
 	transport := connect.WithHandlerOptions(
+		connect.WithCodec(codec.New()),
 		connect.WithReadMaxBytes(MaxRequestBytes),
 		connect.WithCompressMinBytes(compressMinBytes),
 		withBoundedGzip(MaxRequestBytes),
 	)
 	services := []string{pricingv1connect.PricingServiceName}
-	reflector := grpcreflect.NewStaticReflector(append(services, grpchealth.HealthV1ServiceName)...)
+	reflector := grpcreflect.NewStaticReflector(slices.Concat(services, []string{grpchealth.HealthV1ServiceName})...)
 	streams, stop := context.WithCancel(context.Background())
 
 	mux := http.NewServeMux()

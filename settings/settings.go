@@ -1,0 +1,114 @@
+// Package settings says how a process runs: where it listens, what it reads, who may call, what it logs.
+//
+// Each setting has a default; a file overrides it, the environment overrides the file, and flags override all. What the engine does is not
+// here but in its configuration (package scenes).
+package settings
+
+import (
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Settings are the settings of a process. The comment of a field is its documentation, docs/reference/settings.md.
+type Settings struct {
+	// Address of the main port, `HOST:PORT`. Beyond loopback, `access` must be set.
+	Listen string `koanf:"listen"`
+	// Address of the admin port: metrics, health, the state of the configuration, profiles. It has no access control: keep it to those who operate the process.
+	AdminListen string `koanf:"admin_listen"`
+	// Directory of the configuration, watched for changes. Empty: the reference marketplace, built into the binary.
+	Config string `koanf:"config"`
+	// Directory of the catalog that the embedded providers answer from. Empty: the folder `catalog` in the directory of the configuration.
+	Catalog string `koanf:"catalog"`
+	// Directory for what the process keeps. The pricing service keeps nothing: the directory is not touched before a service that does.
+	Data string `koanf:"data"`
+	// Who may call: `open` lets everyone use every scene, `required` asks for a key. Empty: `open` on a loopback address; the process refuses to start on another.
+	Access string `koanf:"access"`
+	// Says that `access: open` is meant on an address that others can reach.
+	AllowOpenAccessFromNetwork bool `koanf:"allow_open_access_from_network"`
+	// The keys that callers may present as `Authorization: Bearer KEY`; the configuration's clients name their ids. A list of `id`, `sha256` (of the key, in hex: `printf %s KEY | sha256sum`) and `expires` (RFC 3339; absent: never). In the file only.
+	Credentials []Credential `koanf:"credentials"`
+	// Origins of the web pages that may call, such as `https://shop.example`; `*` is any. Absent: any where access is open on a loopback address, none elsewhere.
+	CORSOrigins []string `koanf:"cors_origins"`
+	Log         Log      `koanf:"log"`
+	Tracing     Tracing  `koanf:"tracing"`
+	Shutdown    Shutdown `koanf:"shutdown"`
+	// How much the heap may grow before it is collected, in percent. More memory for less CPU. The environment variable `GOGC` wins.
+	GCPercent int `koanf:"gc_percent"`
+	// Where the collector works harder to stay below, such as `512MiB`. 0: no limit. The environment variable `GOMEMLIMIT` wins.
+	MemoryLimit Bytes `koanf:"memory_limit"`
+}
+
+// Log is what is logged, on standard error.
+type Log struct {
+	// `debug`, `info`, `warn` or `error`. Errors of callers are logged, sampled, at `debug`.
+	Level string `koanf:"level"`
+	// `text`, `json`, or `auto`: text where standard error is a terminal.
+	Format string `koanf:"format"`
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	// URL of an OTLP receiver over HTTP, such as `http://localhost:4318`. Empty: no tracing.
+	Endpoint string `koanf:"endpoint"`
+	// Share of the traces that begin here and are kept, 0 to 1. The caller of a trace that began elsewhere decides.
+	SampleRatio float64 `koanf:"sample_ratio"`
+}
+
+// Shutdown is how the process ends when it is told to.
+type Shutdown struct {
+	// Pause between saying that the process is not ready and refusing connections, for load balancers to notice.
+	Delay time.Duration `koanf:"delay"`
+	// How long requests under way may take to end.
+	Grace time.Duration `koanf:"grace"`
+}
+
+// Credential is a key that callers may present, known by its hash.
+type Credential struct {
+	ID      string    `koanf:"id"`
+	SHA256  string    `koanf:"sha256"`
+	Expires time.Time `koanf:"expires"`
+}
+
+// The values of Access.
+const (
+	Open     = "open"
+	Required = "required"
+)
+
+// Defaults are the settings of a process that was given none.
+func Defaults() Settings {
+	return Settings{
+		Listen:      "127.0.0.1:8080",
+		AdminListen: "127.0.0.1:8081",
+		Data:        "data",
+		Log:         Log{Level: "info", Format: "auto"},
+		Tracing:     Tracing{SampleRatio: 0.01},
+		Shutdown:    Shutdown{Grace: 20 * time.Second},
+		GCPercent:   400,
+	}
+}
+
+// AccessRequired says whether callers need a key.
+func (s *Settings) AccessRequired() bool { return s.Access == Required }
+
+// Origins are those of the web pages that may call.
+func (s *Settings) Origins() []string {
+	if s.CORSOrigins == nil && !s.AccessRequired() && Loopback(s.Listen) {
+		return []string{"*"}
+	}
+	return s.CORSOrigins
+}
+
+// Loopback says whether only this machine can reach an address HOST:PORT. A name other than localhost is taken to be reachable.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
