@@ -1,0 +1,221 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/types"
+)
+
+// typeProblems turns the checker's errors into problems, without those of names that are reported already.
+func (n *nameCheck) typeProblems(errs []*cel.Error) []Problem {
+	var problems []Problem
+	for _, e := range errs {
+		if n.covered[e.ExprID] && strings.HasPrefix(e.Message, "undeclared reference") {
+			continue
+		}
+		problems = append(problems, n.typeProblem(e))
+	}
+	return problems
+}
+
+func (n *nameCheck) typeProblem(e *cel.Error) Problem {
+	id := e.ExprID
+	if function, args, is := cutMessage(e.Message, "found no matching overload for '", "' applied to '"); is {
+		return n.overloadProblem(id, function, args)
+	}
+	if want, got, is := cutMessage(e.Message, "expected type '", "' but found '"); is {
+		return n.src.value(CodeType, id, fmt.Sprintf("%s is needed here, this is %s", want, got), convertHint(want, got))
+	}
+	if t, _, is := cutMessage(e.Message, "type '", "' does not support field selection"); is {
+		return n.src.node(CodeType, id, fmt.Sprintf("%s has no fields", t), "")
+	}
+	if t, _, is := cutMessage(e.Message, "expression of type '", "' cannot be range"); is {
+		return n.src.node(CodeType, id, fmt.Sprintf("%s has no elements: a list is needed", t), "")
+	}
+	if function, _, is := cutMessage(e.Message, "invalid ", " argument"); is {
+		literal := n.src.tokenOf(id)
+		return n.src.node(CodeValue, id, fmt.Sprintf("%s is not a %s", n.src.text[literal.start:literal.end], function), valueHints()[function])
+	}
+	if strings.HasPrefix(e.Message, "comprehension exceeds nesting limit") {
+		return n.src.node(CodeCost, id, fmt.Sprintf("more than %d loops inside each other", maxLoops), "")
+	}
+	return n.src.node(CodeType, id, e.Message, "")
+}
+
+// cutMessage takes the words out of a message of the checker: between prefix and middle, and between middle and the last quote.
+func cutMessage(message, prefix, middle string) (first, second string, is bool) {
+	rest, is := strings.CutPrefix(message, prefix)
+	if !is {
+		return "", "", false
+	}
+	if first, second, is = strings.Cut(rest, middle); !is {
+		return "", "", false
+	}
+	return first, strings.TrimSuffix(second, "'"), true
+}
+
+func valueHints() map[string]string {
+	return map[string]string{
+		overloads.TypeConvertDuration:  "such as duration('90s') or duration('1h30m')",
+		overloads.TypeConvertTimestamp: "such as timestamp('2026-11-11T00:00:00Z')",
+	}
+}
+
+// overloadProblem is of a function or operator that does not take these types; args are written as by the checker: (int, string), or
+// string.(int) for a call on a value.
+func (n *nameCheck) overloadProblem(id int64, function, args string) Problem {
+	if callable(function) {
+		message := fmt.Sprintf("there is no %s%s", function, args)
+		if target, inner, is := strings.Cut(args, ".("); is {
+			message = fmt.Sprintf("%s has no %s(%s", target, function, inner)
+		}
+		return n.src.node(CodeType, id, message, n.signatures(function))
+	}
+	given := splitTypes(strings.TrimSuffix(strings.TrimPrefix(args, "("), ")"))
+	switch {
+	case function == operators.Conditional:
+		return n.src.node(CodeType, id, "? : needs a bool and two values of one type, not "+list(given), "")
+	case function == operators.Index && len(given) == 2:
+		return n.src.node(CodeType, id, fmt.Sprintf("%s has no element [%s]", given[0], given[1]), "")
+	case function == operators.In && len(given) == 2:
+		return n.src.node(CodeType, id, fmt.Sprintf("%s cannot be in %s", given[0], given[1]), inHint(given[0], given[1]))
+	case len(given) == 2:
+		return n.src.node(CodeType, id, fmt.Sprintf("no operator %s for %s and %s", symbol(function), given[0], given[1]), convertHint(given[0], given[1]))
+	default:
+		return n.src.node(CodeType, id, fmt.Sprintf("no operator %s for %s", symbol(function), list(given)), "")
+	}
+}
+
+// splitTypes cuts at the commas that are not inside of parentheses.
+func splitTypes(text string) []string {
+	var parts []string
+	depth, start := 0, 0
+	for i, r := range text {
+		switch {
+		case r == '(':
+			depth++
+		case r == ')':
+			depth--
+		case r == ',' && depth == 0:
+			parts = append(parts, strings.TrimSpace(text[start:i]))
+			start = i + 1
+		}
+	}
+	return append(parts, strings.TrimSpace(text[start:]))
+}
+
+func inHint(needle, haystack string) string {
+	if strings.HasPrefix(haystack, "list(") {
+		return ""
+	}
+	if needle == "string" && haystack == "string" {
+		return "for a part of a text use text.contains(part)"
+	}
+	return "write the values as a list: x in ['a', 'b']"
+}
+
+// convertHint tells how two types can meet.
+func convertHint(a, b string) string {
+	pair := []string{a, b}
+	slices.Sort(pair)
+	switch strings.Join(pair, " ") {
+	case "double int":
+		return "write the number without or with a fraction, or convert: double(x), int(x)"
+	case "int string":
+		return "write the number without quotes, or convert: string(x)"
+	case "string timestamp":
+		return "write timestamp('2026-11-11T00:00:00Z'), or compare date(x) with '2026-11-11'"
+	case "duration string", "duration int":
+		return "write duration('1h30m')"
+	case "int uint":
+		return "write the number without u"
+	case "bool int", "bool string":
+		return "write true or false without quotes, or compare the value first"
+	}
+	if strings.HasPrefix(pair[0], "list(") || strings.HasPrefix(pair[1], "list(") {
+		return "for an element of a list use x in list"
+	}
+	return ""
+}
+
+// signatures of a function, for a hint.
+func (n *nameCheck) signatures(function string) string {
+	for _, info := range n.env.functionInfos() {
+		if info.Name == function {
+			return "there is " + list(info.Signatures)
+		}
+	}
+	return ""
+}
+
+// checkValues finds constants that cannot be right: patterns, and texts that a variable of a closed set never has.
+func checkValues(env *environment, src *source, checked *ast.AST) []Problem {
+	var problems []Problem
+	ast.PreOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind {
+			return
+		}
+		call := e.AsCall()
+		switch name, args := call.FunctionName(), call.Args(); name {
+		case overloads.Matches:
+			if p := checkPattern(src, args[len(args)-1]); p != nil {
+				problems = append(problems, *p)
+			}
+		case operators.Equals, operators.NotEquals:
+			problems = append(problems, checkMembers(env, src, args[0], []ast.Expr{args[1]})...)
+			problems = append(problems, checkMembers(env, src, args[1], []ast.Expr{args[0]})...)
+		case operators.In:
+			if args[1].Kind() == ast.ListKind {
+				problems = append(problems, checkMembers(env, src, args[0], args[1].AsList().Elements())...)
+			}
+		}
+	}))
+	return problems
+}
+
+// checkPattern wants a constant: it is compiled once, and its cost is known.
+func checkPattern(src *source, e ast.Expr) *Problem {
+	if e.Kind() != ast.LiteralKind {
+		p := src.value(CodeValue, e.ID(), "the pattern of matches is not a constant", "write it as a text, or use contains")
+		return &p
+	}
+	text, _ := e.AsLiteral().(types.String)
+	if _, err := regexp.Compile(string(text)); err != nil {
+		p := src.node(CodeValue, e.ID(), err.Error(), "the syntax is that of RE2; write patterns as r'…' so that a backslash is one")
+		return &p
+	}
+	return nil
+}
+
+func checkMembers(env *environment, src *source, variable ast.Expr, literals []ast.Expr) []Problem {
+	if variable.Kind() != ast.IdentKind {
+		return nil
+	}
+	v := env.vars[strings.TrimPrefix(variable.AsIdent(), ".")]
+	if v.values == nil {
+		return nil
+	}
+	var problems []Problem
+	for _, e := range literals {
+		if e.Kind() != ast.LiteralKind {
+			continue
+		}
+		text, is := e.AsLiteral().(types.String)
+		if !is || slices.Contains(v.values, string(text)) {
+			continue
+		}
+		hint := "it is one of " + strings.Join(v.values, ", ")
+		if near, found := nearest(strings.ToUpper(string(text)), v.values); found {
+			hint = fmt.Sprintf("did you mean '%s'?", near)
+		}
+		problems = append(problems, src.node(CodeValue, e.ID(), fmt.Sprintf("%s is never '%s'", v.name, string(text)), hint))
+	}
+	return problems
+}
