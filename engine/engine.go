@@ -1,12 +1,19 @@
 // Package engine prices requests: it compiles the scenes of a snapshot into plans and runs them over the providers.
+//
+// A plan runs its stages in one direction over one request state: query, rules, eligibility, tax selection, model display, then rebate,
+// vouchers and stock, then the final price, the item display and the result.
 package engine
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
+	"proscenium/fault"
 	"proscenium/scenes"
 )
 
@@ -21,16 +28,47 @@ type Deps struct {
 }
 
 // Engine prices requests under the snapshot that was applied last. It is safe for concurrent use.
-type Engine struct{ deps Deps }
+type Engine struct {
+	deps    Deps
+	program atomic.Pointer[program]
+
+	applying sync.Mutex
+	caches   recordCaches // survive Apply; guarded by applying
+}
 
 // New makes an engine that answers nothing before the first Apply.
 func New(deps Deps) *Engine { return &Engine{deps: deps} }
 
 // Apply compiles the snapshot and, if that succeeds, serves it from the next request on. Requests under way end on the one they began with.
-func (e *Engine) Apply(snap *scenes.Snapshot) error { return nil }
+// On an error nothing has changed.
+func (e *Engine) Apply(snap *scenes.Snapshot) error {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	p, err := compileProgram(snap, &e.deps, &e.caches)
+	if err != nil {
+		return err
+	}
+	e.program.Store(p)
+	if e.deps.Observer != nil {
+		e.deps.Observer.Applied(snap.Version, snap.LoadedAt)
+	}
+	return nil
+}
+
+// Close ends what the engine runs in the background. Requests are answered still, without caches once the next configuration is applied.
+func (e *Engine) Close() {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	e.caches.close()
+}
 
 // Snapshot is the one that serves, nil before the first Apply.
-func (e *Engine) Snapshot() *scenes.Snapshot { return nil }
+func (e *Engine) Snapshot() *scenes.Snapshot {
+	if p := e.program.Load(); p != nil {
+		return p.snap
+	}
+	return nil
+}
 
 // Caller is who asks.
 type Caller struct {
@@ -40,10 +78,135 @@ type Caller struct {
 
 // Price answers a request that was validated against its protovalidate constraints. Errors are *fault.Error.
 func (e *Engine) Price(ctx context.Context, caller Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
-	return nil, nil
+	p := e.program.Load()
+	if p == nil {
+		return nil, fault.New(fault.Unavailable, "NOT_READY", "no configuration has been loaded yet: try again")
+	}
+	now := e.deps.Now()
+	st := states.Get().(*state)
+	defer st.release()
+	st.ctx, st.program, st.req, st.obs = ctx, p, req, e.deps.Observer
+	st.started = time.Now()
+	st.lapped = st.started
+
+	resp, err := st.price(caller, now)
+	if st.scene != nil && st.scene.obs != nil {
+		st.report(err)
+	}
+	return resp, err
 }
 
-// DeleteCached drops cached price records of models, or whole items, and returns how many entries there were.
-func (e *Engine) DeleteCached(cache CacheName, region string, keys []PriceKey) (int, error) {
-	return 0, nil
+func (st *state) price(caller Caller, now time.Time) (*pricingv1.GetPromotionInfoResponse, error) {
+	if err := st.begin(caller, now); err != nil {
+		return nil, err
+	}
+	if err := st.run(); err != nil {
+		return nil, err
+	}
+	return st.result()
+}
+
+// run takes the stages of the plan in order. What a plan does not need is not in it; what is downgraded was taken out by the stage itself.
+func (st *state) run() error {
+	p := st.plan
+	if err := st.query(); err != nil {
+		return err
+	}
+	if p.rulesNeedItems || p.rulesNeedLabels {
+		if err := st.loadItemFacts(p.rulesNeedItems, p.rulesNeedLabels); err != nil {
+			return err
+		}
+		st.lap(StageFacts)
+	}
+	if p.exclusion != nil || p.inclusion != nil {
+		st.applyRules()
+		st.lap(StageRules)
+	}
+	if p.login {
+		if err := st.checkEligibility(); err != nil {
+			return err
+		}
+		st.lap(StageEligibility)
+	}
+	if err := st.selectPrices(); err != nil {
+		return err
+	}
+	st.lap(StageTax)
+	st.displayModels()
+	st.lap(StageModelDisplay)
+	if err := st.dependents(); err != nil {
+		return err
+	}
+	if err := st.finalPrices(); err != nil {
+		return err
+	}
+	st.lap(StageFinalPrice)
+	if p.itemDisplay || p.packages {
+		st.displayItems()
+		st.lap(StageItemDisplay)
+	}
+	if p.has(StageDecoration) {
+		if err := st.decorate(); err != nil {
+			return err
+		}
+		st.lap(StageDecoration)
+	}
+	return nil
+}
+
+// failed decides what a dependency's failure does. Failures that the final price rests on make the answer inaccurate, or fail the request
+// where the scene says so; the others only leave their feature out. It returns an error if the request ends here.
+func (st *state) failed(command Command, feature string, priceRelated bool, err error) error {
+	if ctxErr := st.ctx.Err(); ctxErr != nil {
+		return ended(ctxErr)
+	}
+	if priceRelated && st.plan.propagate {
+		return unavailable("DEPENDENCY_FAILED", command, err)
+	}
+	if priceRelated {
+		st.inaccurate = true
+	}
+	cause := pricingv1.DegradationCause_DEGRADATION_CAUSE_DEPENDENCY_ERROR
+	if errors.Is(err, context.DeadlineExceeded) {
+		cause = pricingv1.DegradationCause_DEGRADATION_CAUSE_TIMEOUT
+	}
+	st.degrade(feature, command.String(), cause)
+	return nil
+}
+
+func unavailable(reason string, command Command, err error) error {
+	return fault.New(fault.Unavailable, reason, "%s did not answer (%s): try again", command, outcomeOf(err)).
+		With("command", command.String()).With("outcome", outcomeOf(err).String()).Because(err)
+}
+
+// ended is the error of a request whose own context is over.
+func ended(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fault.New(fault.DeadlineExceeded, "DEADLINE_EXCEEDED", "the request's deadline passed before the answer was complete").Because(err)
+	}
+	return fault.New(fault.Canceled, "CANCELED", "the caller cancelled the request").Because(err)
+}
+
+// report tells the scene's observer how the request ended.
+func (st *state) report(err error) {
+	d := time.Since(st.started)
+	if err != nil {
+		reason := fault.Reason(err)
+		st.scene.obs.Failed(reason, d)
+		return
+	}
+	st.scene.obs.Priced(st.group, !st.inaccurate, len(st.models), d)
+	for _, g := range st.degraded {
+		st.scene.obs.Degraded(g.feature, causeNames[g.cause])
+	}
+}
+
+// causeNames are the names of causes in metrics and traces.
+var causeNames = [...]string{
+	pricingv1.DegradationCause_DEGRADATION_CAUSE_UNSPECIFIED:      "",
+	pricingv1.DegradationCause_DEGRADATION_CAUSE_OPERATOR:         "operator",
+	pricingv1.DegradationCause_DEGRADATION_CAUSE_BREAKER_OPEN:     "breaker_open",
+	pricingv1.DegradationCause_DEGRADATION_CAUSE_LIMITED:          "limited",
+	pricingv1.DegradationCause_DEGRADATION_CAUSE_DEPENDENCY_ERROR: "dependency_error",
+	pricingv1.DegradationCause_DEGRADATION_CAUSE_TIMEOUT:          "timeout",
 }

@@ -45,6 +45,7 @@ const (
 	StageStock
 	StageFinalPrice
 	StageItemDisplay
+	StageDecoration
 	StageResult
 	stageCount
 )
@@ -52,7 +53,7 @@ const (
 // StageNames are the names of the stages in plans, traces and metrics.
 var StageNames = [stageCount]string{
 	"price_stock_query", "item_facts", "rules", "eligibility", "tax_selection", "model_display",
-	"rebate", "vouchers", "stock", "final_price", "item_display", "result",
+	"rebate", "vouchers", "stock", "final_price", "item_display", "decoration", "result",
 }
 
 func (s Stage) String() string { return StageNames[s] }

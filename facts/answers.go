@@ -102,3 +102,28 @@ type VoucherChoice struct {
 	// Considered holds every voucher looked at, where the trace was asked for.
 	Considered []VoucherVerdict
 }
+
+// rewardTypes are the names of the reward types 0 to 14.
+var rewardTypes = [...]string{
+	"DISCOUNT", "COIN_CASHBACK", "FREE_SHIPPING", "PREPAID_CASHBACK", "PREPAID_COIN_CASHBACK", "PREPAID_DISCOUNT", "SHIPPING_FEE",
+	"ADMIN_FEE_DISCOUNT", "INTEREST_RATE_FEE_DISCOUNT", "REPAYMENT_DISCOUNT", "MONEY_CASHBACK", "ATTESTATION_FEE_DISCOUNT",
+	"WAKALAH_FEE_DISCOUNT", "LAST_INSTALLMENT_FEE_DISCOUNT", "FIXED_INTEREST_RATE",
+}
+
+// RewardTypeName is the name of a reward type, or empty for a number that is none.
+func RewardTypeName(t int32) string {
+	if t < 0 || int(t) >= len(rewardTypes) {
+		return ""
+	}
+	return rewardTypes[t]
+}
+
+// RewardTypeNamed is the number of a reward type.
+func RewardTypeNamed(name string) (int32, bool) {
+	for i, n := range rewardTypes {
+		if n == name {
+			return int32(i), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	configv1 "proscenium/gen/proscenium/config/v1"
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+
+	"proscenium/fault"
+	"proscenium/scenes"
+)
+
+// begin checks the request against the configuration and sets up what all stages use.
+func (st *state) begin(caller Caller, now time.Time) error {
+	req := st.req
+	scene, err := st.findScene()
+	if err != nil {
+		return err
+	}
+	st.scene = st.program.scenes[scene]
+	if caller.Client != "" {
+		client := st.program.snap.Clients[caller.Client]
+		if client == nil || !client.Allowed[scene] {
+			return fault.New(fault.PermissionDenied, "SCENE_NOT_ALLOWED",
+				"client %s may not use scene %s: add it to the client's allowed_scenes", caller.Client, scene.Name)
+		}
+	}
+	st.market = st.program.markets[req.Region]
+	if st.market == nil {
+		return fault.Invalid("region", "REGION_NOT_SERVED", "region %q is not served here", req.Region)
+	}
+	if err := checkItems(req.Items); err != nil {
+		return err
+	}
+	st.at = now.UnixNano()
+	if req.AtTime != nil {
+		if scene.TimeMode != configv1.TimeMode_TIME_MODE_ANY_TIME {
+			return fault.Invalid("at_time", "AT_TIME_NOT_ALLOWED", "scene %s prices in real time: leave at_time out, or use a scene of time mode ANY_TIME", scene.Name)
+		}
+		st.at, st.atTime = req.AtTime.AsTime().UnixNano(), true
+	}
+	if req.Explain && !scene.Spec.GetAllowExplain() {
+		return fault.Invalid("explain", "EXPLAIN_NOT_ALLOWED", "scene %s does not return traces: leave explain out, or set allow_explain in the scene", scene.Name)
+	}
+	st.setFacts(scene)
+	st.assign(st.scene)
+	if st.plan.login && req.UserId == nil {
+		return fault.Invalid("user_id", "USER_REQUIRED", "scene %s runs in login mode: give the user's id", scene.Name)
+	}
+	st.request.Scenario = st.plan.scenario.Name
+	if req.Explain {
+		st.trace = newTracer(st)
+	}
+	st.findDowngrades(now)
+	st.call = Call{
+		Request: &st.request, Region: st.market.region, Snap: st.program.snap, Explain: st.trace != nil,
+		WithStock: st.plan.withStock && !st.off.has(configv1.DowngradeFeature_DOWNGRADE_FEATURE_STOCK),
+	}
+	return nil
+}
+
+func (st *state) findScene() (*scenes.Scene, error) {
+	if named, ok := st.req.Scene.(*pricingv1.GetPromotionInfoRequest_SceneName); ok {
+		return st.program.sceneByName(named.SceneName)
+	}
+	return st.program.sceneByID(st.req.GetSceneId())
+}
+
+// setFacts fills what rules and providers see of the request.
+func (st *state) setFacts(scene *scenes.Scene) {
+	req, c := st.req, st.req.Context
+	r := &st.request
+	r.Region, r.Scene, r.UserID, r.At = req.Region, scene.Name, req.GetUserId(), st.at
+	r.Scenario = scene.Scenario.Name
+	r.OrderFlow = req.OrderFlow || scene.Spec.GetOrderFlow()
+	if scene.Client != nil {
+		r.Client = scene.Client.Name
+	}
+	r.Platform, r.UserPath, r.DeviceType = c.GetClientPlatform(), c.GetUserPath(), c.GetDeviceType()
+	r.StreamerID, r.LiveStreamToken = c.GetLiveStreamStreamerId(), c.GetLiveStreamDiscountToken()
+	r.VideoCreatorID, r.AdsID = c.GetVideoCreatorId(), c.GetAdsId()
+	st.user.ID = r.UserID
+	st.input.Request, st.input.User, st.input.Zone = r, &st.user, st.market.region.Zone
+}
+
+// checkItems refuses an item or a model that is named twice: its price would be counted twice.
+func checkItems(items []*pricingv1.RequestItem) error {
+	for i, it := range items {
+		for j := range items[:i] {
+			if items[j].ItemId == it.ItemId {
+				return fault.Invalid(fmt.Sprintf("items[%d].item_id", i), "DUPLICATE_ITEM", "item %d is named twice: join its models in one entry", it.ItemId)
+			}
+		}
+		for m, model := range it.Models {
+			for n := range it.Models[:m] {
+				if it.Models[n].ModelId == model.ModelId {
+					return fault.Invalid(fmt.Sprintf("items[%d].models[%d].model_id", i, m), "DUPLICATE_MODEL",
+						"model %d is named twice: add up its quantities in one entry", model.ModelId)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// downgradedBy notes a downgrade in the answer and the trace.
+func (st *state) downgradedBy(feature, scope string) {
+	st.degrade(feature, scope, pricingv1.DegradationCause_DEGRADATION_CAUSE_OPERATOR)
+	if st.trace != nil {
+		st.trace.downgrade(feature, scope, "operator")
+	}
+}
