@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -272,10 +273,14 @@ func TestQueriesAreSplitIntoBatches(t *testing.T) {
 		}
 		w := newWorld(noon, models...)
 		w.fromMemory = false
-		running, most := make(chan struct{}, 100), 0
+		running := make(chan struct{}, 100)
+		var mu sync.Mutex
+		most := 0
 		w.price.fault = func(_ context.Context, keys []engine.PriceKey, _ [][]facts.Model) error {
 			running <- struct{}{}
+			mu.Lock()
 			most = max(most, len(running))
+			mu.Unlock()
 			time.Sleep(time.Millisecond)
 			<-running
 			if len(keys) > 10 {

@@ -233,7 +233,7 @@ func (st *state) loadItemFacts(items, labels bool) error {
 func (st *state) queryItemFacts(items, labels bool) (Command, error) {
 	if len(st.itemIDs) == 0 {
 		for i := range st.items {
-			st.itemIDs = append(st.itemIDs, st.items[i].facts.ID)
+			st.itemIDs = append(st.itemIDs, st.items[i].req.ItemId)
 		}
 	}
 	var itemsErr, labelsErr error
@@ -322,7 +322,7 @@ func (st *state) askGMV() error {
 func (st *state) askPackages() error {
 	ids := make([]int64, len(st.items))
 	for i := range st.items {
-		ids[i] = st.items[i].facts.ID
+		ids[i] = st.items[i].req.ItemId // the facts are the voucher branch's to write
 	}
 	st.packages = sized(st.packages, len(ids))
 	return st.market.packages.query(st.ctx, st, ids, st.packages)
