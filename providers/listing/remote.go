@@ -10,8 +10,8 @@ import (
 	"proscenium/providers/remote"
 )
 
-// NewRemote answers listing.items by the ListingProvider that the client calls.
-func NewRemote(c *remote.Client) engine.ItemProvider {
+// NewRemoteItems answers listing.items by the ListingProvider that the client calls.
+func NewRemoteItems(c *remote.Client) engine.ItemProvider {
 	return remote.NewProvider(c, service(c).GetItems,
 		remote.Method[int64, *facts.Item, int64, providerv1.GetItemsRequest, providerv1.GetItemsResponse]{
 			ID: self,
