@@ -3,6 +3,8 @@ package diag
 import (
 	"slices"
 	"strings"
+
+	"proscenium/rules"
 )
 
 // Code names a kind of finding. Codes are stable: programs may depend on them.
@@ -56,13 +58,17 @@ const (
 	OriginalPriceTwice   Code = "ORIGINAL_PRICE_TWICE"
 )
 
-// Findings about expressions.
+// Findings about expressions: the codes of package rules.
 const (
-	CELSyntax      Code = "CEL_SYNTAX"
-	CELUnknownName Code = "CEL_UNKNOWN_NAME"
-	CELType        Code = "CEL_TYPE"
-	CELResultType  Code = "CEL_RESULT_TYPE"
-	CELCost        Code = "CEL_COST"
+	CELSyntax       Code = rules.CodeSyntax
+	CELUnknownName  Code = rules.CodeUnknownName
+	CELNotAvailable Code = rules.CodeNotAvailable
+	CELType         Code = rules.CodeType
+	CELResultType   Code = rules.CodeResultType
+	CELValue        Code = rules.CodeValue
+	CELCost         Code = rules.CodeCost
+	CELTooLong      Code = rules.CodeTooLong
+	CELInternal     Code = rules.CodeInternal
 )
 
 // Findings about sense: the configuration can serve, but hardly does what its author wants.
@@ -85,7 +91,7 @@ func Codes() []Code {
 			RetiredScenario, SceneNotAllowed, ExperimentMismatch, ExperimentShares, NeedsStock, NeedsLiveStream,
 			NoRegion, OriginalPriceMissing, OriginalPriceTwice,
 		},
-		[]Code{CELSyntax, CELUnknownName, CELType, CELResultType, CELCost},
+		[]Code{CELSyntax, CELUnknownName, CELNotAvailable, CELType, CELResultType, CELValue, CELCost, CELTooLong, CELInternal},
 		[]Code{Unused, NoEffect, MatchesAll, DowngradeEnded},
 	)
 }

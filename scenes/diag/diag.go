@@ -5,6 +5,7 @@ package diag
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -60,6 +61,37 @@ type Related struct {
 	File    string `json:"file"`
 	Line    int    `json:"line"`
 	Column  int    `json:"column"`
+}
+
+// Most bounds the findings of one configuration: nobody reads more, and a file of garbage has one for each line.
+const Most = 5_000
+
+// List gathers findings, at most about Most of them. Its zero value is empty.
+type List struct {
+	all     []Diagnostic
+	dropped bool
+}
+
+// Add adds a finding, or drops it where there are enough.
+func (l *List) Add(d Diagnostic) {
+	if len(l.all) < Most {
+		l.all = append(l.all, d)
+		return
+	}
+	l.dropped = true
+}
+
+// Full says whether what is added now would be dropped.
+func (l *List) Full() bool { return len(l.all) >= Most }
+
+// All are the findings, with a last one that says so if some were dropped.
+func (l *List) All() []Diagnostic {
+	if !l.dropped {
+		return l.all
+	}
+	return append(slices.Clip(l.all), Diagnostic{
+		Code: TooMany, Severity: Error, Message: "there are more than " + strconv.Itoa(Most) + " findings; the others are not shown", Hint: "mend these first",
+	})
 }
 
 // HasErrors says whether a finding is an Error.

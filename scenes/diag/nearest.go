@@ -15,14 +15,17 @@ const (
 	listed = 8
 )
 
-// Nearest is the name of have that is most like got, or empty where none is near. Case and underscores do not count as differences
-// as other letters do; of equally near names the first wins. It takes a time proportional to the number of names: bound its calls.
+// Nearest is the name of have that is most like got, or empty where none is near: where more than a third of the letters would have to change.
+// Case and underscores do not count; of equally near names the first wins. It takes a time proportional to the number of names: bound its calls.
 func Nearest(got string, have []string) string {
 	word := fold(got)
 	if word == "" || len(word) > longestGuess {
 		return ""
 	}
-	best, least := "", 1+len(word)/3
+	best, least := "", (len(word)+1)/3
+	if len(word) < 3 {
+		least = 0
+	}
 	for _, name := range have {
 		folded := fold(name)
 		if folded == word {

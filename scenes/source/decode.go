@@ -74,7 +74,7 @@ func (d *decoder) message(m protoreflect.Message, n *yaml.Node, at *Place) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrong(at, n, "fields, indented below it", "")
+		d.wrong(at, n, "a set of fields, indented below it", "")
 		return
 	}
 	fields := m.Descriptor().Fields()
@@ -88,7 +88,7 @@ func (d *decoder) message(m protoreflect.Message, n *yaml.Node, at *Place) {
 }
 
 func (d *decoder) unknownField(md protoreflect.MessageDescriptor, key *yaml.Node, at *Place) {
-	if d.dropped {
+	if d.findings.Full() {
 		return // hints cost more than anything else
 	}
 	names := make([]string, 0, md.Fields().Len())
@@ -178,7 +178,7 @@ func (d *decoder) elements(list protoreflect.List, fd protoreflect.FieldDescript
 		if fd.Message() != nil {
 			into = list.NewElement()
 			if isNull(value) {
-				d.wrong(elem, value, "fields", "take out the dash, or write fields behind it")
+				d.wrong(elem, value, "a set of fields", "take out the dash, or write fields behind it")
 				at.bad = true
 				continue
 			}

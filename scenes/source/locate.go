@@ -89,7 +89,7 @@ func escape(s string) (rune, int) {
 	if len(s) < 2 {
 		return ' ', len(s) // a line that is continued
 	}
-	digits := 0
+	var digits int
 	switch s[1] {
 	case 'x':
 		digits = 2
@@ -124,7 +124,7 @@ func escape(s string) (rune, int) {
 	if err != nil {
 		return utf8.RuneError, 2 + digits
 	}
-	return rune(code), 2 + digits //nolint:gosec // at most eight hexadecimal digits; what is no character does not match
+	return rune(code), 2 + digits
 }
 
 // toText moves to the next character that is not blank, over ends of lines.

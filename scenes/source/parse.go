@@ -16,12 +16,8 @@ import (
 	"proscenium/scenes/diag"
 )
 
-const (
-	// maxDepth bounds how deep YAML may be nested. The bundle's own depth is below ten.
-	maxDepth = 64
-	// maxFindings bounds what is reported: nobody reads more, and a file of garbage has one for each line.
-	maxFindings = 5_000
-)
+// maxDepth bounds how deep YAML may be nested. The bundle's own depth is below ten.
+const maxDepth = 64
 
 // Parsed is what files say, as far as it was understood.
 type Parsed struct {
@@ -42,30 +38,17 @@ func Parse(files []File) Parsed {
 	for _, f := range files {
 		p.file(f)
 	}
-	return Parsed{Bundle: p.bundle, Root: p.root, Whole: p.whole, Findings: p.findings}
+	return Parsed{Bundle: p.bundle, Root: p.root, Whole: p.whole, Findings: p.findings.All()}
 }
 
 type parser struct {
 	bundle   *configv1.Bundle
 	root     *Place
 	whole    bool
-	findings []diag.Diagnostic
-	dropped  bool // findings beyond maxFindings
+	findings diag.List
 }
 
-func (p *parser) report(d diag.Diagnostic) {
-	switch {
-	case len(p.findings) < maxFindings:
-		p.findings = append(p.findings, d)
-	case !p.dropped:
-		p.dropped = true
-		p.findings = append(p.findings, diag.Diagnostic{
-			Code: diag.TooMany, Severity: diag.Error,
-			Message: fmt.Sprintf("there are more than %d findings; the others are not shown", maxFindings),
-			Hint:    "mend these first",
-		})
-	}
-}
+func (p *parser) report(d diag.Diagnostic) { p.findings.Add(d) }
 
 func (p *parser) file(f File) {
 	data := bytes.TrimPrefix(f.Data, []byte("\ufeff"))
@@ -146,8 +129,12 @@ func syntaxFinding(t *text, e *yaml.LoadError) diag.Diagnostic {
 	if e.ContextMsg != "" {
 		message += " " + e.ContextMsg
 	}
-	found := t.span(line, column, 1).Finding(diag.YAMLSyntax, diag.Error, message, syntaxHint(e.Message))
-	if start := e.ContextMark; e.ContextMsg != "" && start.Line > 0 && start.Line != line {
+	hint := syntaxHint(e.Message)
+	if indent := t.line(line)[:len(t.line(line))-len(strings.TrimLeft(t.line(line), " \t"))]; strings.Contains(indent, "\t") {
+		hint = syntaxHint("tab character")
+	}
+	found := t.span(line, column, 1).Finding(diag.YAMLSyntax, diag.Error, message, hint)
+	if start := e.ContextMark; e.ContextMsg != "" && start.Line > 0 && start.Line < line {
 		where := strings.TrimPrefix(e.ContextMsg, "while parsing ")
 		where = strings.TrimPrefix(where, "while scanning ")
 		found.Related = append(found.Related, t.span(start.Line, start.Column, 1).Related(where+" begins here"))

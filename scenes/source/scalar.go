@@ -36,7 +36,7 @@ func (d *decoder) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at *Plac
 		return d.enum(fd.Enum(), n, at)
 	case protoreflect.Int32Kind:
 		v, ok := d.integer(n, at, 32)
-		return protoreflect.ValueOfInt32(int32(v)), ok //nolint:gosec // parsed with 32 bits
+		return protoreflect.ValueOfInt32(int32(v)), ok
 	case protoreflect.Int64Kind:
 		v, ok := d.integer(n, at, 64)
 		return protoreflect.ValueOfInt64(v), ok
@@ -208,7 +208,7 @@ func describe(n *yaml.Node) string {
 	case yaml.SequenceNode:
 		return "a list"
 	case yaml.MappingNode:
-		return "fields"
+		return "a set of fields"
 	case yaml.AliasNode:
 		return "an alias"
 	}

@@ -1,0 +1,65 @@
+package scenes
+
+import (
+	configv1 "proscenium/gen/proscenium/config/v1"
+
+	"proscenium/rules"
+	"proscenium/scenes/diag"
+	"proscenium/scenes/source"
+)
+
+// expressions are the compiled rules of a bundle, by the index of the entity that they belong to; nil where it has none.
+type expressions struct {
+	exclusions, inclusions, pools, eligibility, units []*rules.Rule
+}
+
+// compileExpressions compiles all CEL of the bundle. What is wrong in an expression is reported at its place in the file.
+func compileExpressions(parsed source.Parsed) (expressions, []diag.Diagnostic) {
+	c := &celCompiler{root: parsed.Root, done: map[expression]compiled{}}
+	b := parsed.Bundle
+	return expressions{
+		exclusions:  compileEach(c, rules.PromoRule, "exclusion_rules", "when", b.GetExclusionRules(), (*configv1.ExclusionRule).GetWhen),
+		inclusions:  compileEach(c, rules.PromoRule, "inclusion_rules", "when", b.GetInclusionRules(), (*configv1.InclusionRule).GetWhen),
+		pools:       compileEach(c, rules.VoucherPool, "voucher_pools", "when", b.GetVoucherPools(), (*configv1.VoucherPool).GetWhen),
+		eligibility: compileEach(c, rules.Eligibility, "eligibility_rules", "when", b.GetEligibilityRules(), (*configv1.EligibilityRule).GetWhen),
+		units:       compileEach(c, rules.ExperimentUnit, "experiments", "unit", b.GetExperiments(), (*configv1.Experiment).GetUnit),
+	}, c.findings.All()
+}
+
+// celCompiler compiles each expression once: copies of rules often share theirs.
+type celCompiler struct {
+	root     *source.Place
+	done     map[expression]compiled
+	findings diag.List
+}
+
+type expression struct {
+	place rules.Place
+	text  string
+}
+
+type compiled struct {
+	rule     *rules.Rule
+	problems []rules.Problem
+}
+
+func compileEach[E any](c *celCompiler, place rules.Place, list, field string, entities []E, text func(E) string) []*rules.Rule {
+	out := make([]*rules.Rule, len(entities))
+	for i, e := range entities {
+		if text(e) == "" {
+			continue
+		}
+		key := expression{place, text(e)}
+		result, known := c.done[key]
+		if !known {
+			result.rule, result.problems = rules.Compile(place, text(e))
+			c.done[key] = result
+		}
+		out[i] = result.rule
+		at := c.root.Field(list).Index(i).Field(field)
+		for _, p := range result.problems {
+			c.findings.Add(at.ErrorInside(p.Offset, p.Length, diag.Code(p.Code), p.Message, p.Hint))
+		}
+	}
+	return out
+}
