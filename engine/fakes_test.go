@@ -248,3 +248,9 @@ func load(t testing.TB, yaml string) *scenes.Snapshot {
 	}
 	return result.Snapshot
 }
+
+func (w *world) clock() time.Time { return w.now }
+
+func (w *world) open(p *engine.Providers) func(*scenes.Snapshot, *scenes.Region) (*engine.Providers, error) {
+	return func(*scenes.Snapshot, *scenes.Region) (*engine.Providers, error) { return p, nil }
+}
