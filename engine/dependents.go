@@ -155,7 +155,7 @@ func (st *state) settle(b branch) {
 	case branchVouchers:
 		for i := range st.choices {
 			m := &st.models[st.modelRefs[i]]
-			m.choice = st.choices[i]
+			m.choice = &st.choices[i]
 			if st.trace != nil {
 				st.trace.vouchersOf(m)
 			}

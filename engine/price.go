@@ -46,10 +46,10 @@ func TaxRate(taxValue, preTaxPrice int64) (int64, bool) { return money.Rate(taxV
 func (st *state) finalPrices() error {
 	for _, ref := range st.modelRefs {
 		m := &st.models[ref]
-		m.price = Price{
-			Promo: m.main.price, ShopDiscount: m.choice.Shop.Discount, PlatformDiscount: m.choice.Platform.Discount,
-			ProductRebate: m.rebate, ShopRebate: m.choice.Shop.Rebate, PlatformRebate: m.choice.Platform.Rebate,
-			AddBackRebate: st.plan.addBack,
+		m.price = Price{Promo: m.main.price, ProductRebate: m.rebate, AddBackRebate: st.plan.addBack}
+		if c := m.choice; c != nil {
+			m.price.ShopDiscount, m.price.ShopRebate = c.Shop.Discount, c.Shop.Rebate
+			m.price.PlatformDiscount, m.price.PlatformRebate = c.Platform.Discount, c.Platform.Rebate
 		}
 		if !m.price.Compute() {
 			return overflow(m.id)

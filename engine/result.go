@@ -124,8 +124,8 @@ func (b *builder) item(out *pricingv1.Item, it *itemState) {
 		out.Status = pricingv1.Status_STATUS_NO_PROMOTION
 	}
 	priced := false
-	for _, m := range st.modelsOf(it) {
-		priced = priced || m.main != nil
+	for i := it.from; i < it.to; i++ {
+		priced = priced || st.models[i].main != nil
 	}
 	if priced {
 		out.Status = pricingv1.Status_STATUS_OK
@@ -156,7 +156,8 @@ func (b *builder) item(out *pricingv1.Item, it *itemState) {
 // priceRange spans the models of the item that have a price; nil if none has.
 func (st *state) priceRange(it *itemState) *pricingv1.PriceRange {
 	var r *pricingv1.PriceRange
-	for _, m := range st.modelsOf(it) {
+	for i := it.from; i < it.to; i++ {
+		m := &st.models[i]
 		switch {
 		case m.main == nil:
 		case r == nil:
@@ -219,7 +220,7 @@ func (b *builder) priced(out *pricingv1.Model, m *modelState) {
 		r.TotalRebate, r.PromoRebateRate, r.TotalRebateRate = m.price.TotalRebate, m.price.PromoRebateRate, m.price.TotalRebateRate
 		out.Rebate = r
 	}
-	if p.voucherDetail || p.voucherBest || p.voucherNext || p.voucherHighest {
+	if m.choice != nil && (p.voucherDetail || p.voucherBest || p.voucherNext || p.voucherHighest) {
 		b.vouchersOf(out, m)
 	}
 	if m.stock.Known {
@@ -267,7 +268,7 @@ func (b *builder) promo(m *modelState, p *promoState) *pricingv1.Promotion {
 }
 
 func (b *builder) vouchersOf(out *pricingv1.Model, m *modelState) {
-	p, c := b.st.plan, &m.choice
+	p, c := b.st.plan, m.choice
 	v := b.vouchers.next()
 	if p.voucherDetail {
 		v.Applied = b.useList(&c.Shop, &c.Platform)

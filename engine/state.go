@@ -105,8 +105,8 @@ type modelState struct {
 	main, teaser, original, soldOutLive *promoState
 
 	tax              facts.TaxRate
-	rebate           int64 // of the product promotion
-	choice           facts.VoucherChoice
+	rebate           int64                // of the product promotion
+	choice           *facts.VoucherChoice // nil: no voucher was chosen from
 	stock            facts.Stock
 	gmv              int64
 	price            Price

@@ -53,7 +53,9 @@ func (st *state) showsPostTax() bool {
 }
 
 func (st *state) lacksPrice(m *modelState, postTax bool) bool {
-	for _, p := range st.promosOf(m) {
+	promos := st.promosOf(m)
+	for i := range promos {
+		p := &promos[i]
 		if p.dropped {
 			continue
 		}
