@@ -2068,8 +2068,10 @@ type GetBestVouchersRequest struct {
 	NeedNextBest     bool          `protobuf:"varint,7,opt,name=need_next_best,json=needNextBest,proto3" json:"need_next_best,omitempty"`
 	NeedHighestTier  bool          `protobuf:"varint,8,opt,name=need_highest_tier,json=needHighestTier,proto3" json:"need_highest_tier,omitempty"`
 	Explain          bool          `protobuf:"varint,9,opt,name=explain,proto3" json:"explain,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The best of each reward type that does not reduce the price.
+	NeedBeside    bool `protobuf:"varint,10,opt,name=need_beside,json=needBeside,proto3" json:"need_beside,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetBestVouchersRequest) Reset() {
@@ -2165,6 +2167,13 @@ func (x *GetBestVouchersRequest) GetExplain() bool {
 	return false
 }
 
+func (x *GetBestVouchersRequest) GetNeedBeside() bool {
+	if x != nil {
+		return x.NeedBeside
+	}
+	return false
+}
+
 type VoucherKey struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	ItemId     int64                  `protobuf:"varint,1,opt,name=item_id,json=itemId,proto3" json:"item_id,omitempty"`
@@ -2176,6 +2185,7 @@ type VoucherKey struct {
 	PromoPrice    int64  `protobuf:"varint,6,opt,name=promo_price,json=promoPrice,proto3" json:"promo_price,omitempty"`
 	Brand         string `protobuf:"bytes,7,opt,name=brand,proto3" json:"brand,omitempty"`
 	SellerType    string `protobuf:"bytes,8,opt,name=seller_type,json=sellerType,proto3" json:"seller_type,omitempty"`
+	ItemName      string `protobuf:"bytes,9,opt,name=item_name,json=itemName,proto3" json:"item_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2262,6 +2272,13 @@ func (x *VoucherKey) GetBrand() string {
 func (x *VoucherKey) GetSellerType() string {
 	if x != nil {
 		return x.SellerType
+	}
+	return ""
+}
+
+func (x *VoucherKey) GetItemName() string {
+	if x != nil {
+		return x.ItemName
 	}
 	return ""
 }
@@ -2443,7 +2460,7 @@ type VoucherUse struct {
 	Name      string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// 0 to 14, see proscenium.config.v1.RewardType.
 	RewardType int32 `protobuf:"varint,4,opt,name=reward_type,json=rewardType,proto3" json:"reward_type,omitempty"`
-	// Not negative, at most what is left of the price.
+	// Not negative. Of the pair and of the best of each kind: at most what is left of the price; next_best and highest_tier may be of another spend.
 	Discount int64 `protobuf:"varint,5,opt,name=discount,proto3" json:"discount,omitempty"`
 	// Not negative, at most discount.
 	Rebate   int64                  `protobuf:"varint,6,opt,name=rebate,proto3" json:"rebate,omitempty"`
@@ -3417,7 +3434,7 @@ const file_proscenium_provider_v1_provider_proto_rawDesc = "" +
 	"\arebates\x18\x01 \x03(\v2#.proscenium.provider.v1.ModelRebateR\arebates\"Z\n" +
 	"\vModelRebate\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\x03R\amodelId\x120\n" +
-	"\x14product_promo_rebate\x18\x02 \x01(\x03R\x12productPromoRebate\"\xad\x03\n" +
+	"\x14product_promo_rebate\x18\x02 \x01(\x03R\x12productPromoRebate\"\xce\x03\n" +
 	"\x16GetBestVouchersRequest\x12E\n" +
 	"\acontext\x18\x01 \x01(\v2#.proscenium.provider.v1.CallContextB\x06\xbaH\x03\xc8\x01\x01R\acontext\x12*\n" +
 	"\x11shop_voucher_pool\x18\x02 \x01(\tR\x0fshopVoucherPool\x122\n" +
@@ -3427,7 +3444,10 @@ const file_proscenium_provider_v1_provider_proto_rawDesc = "" +
 	"\tneed_best\x18\x06 \x01(\bR\bneedBest\x12$\n" +
 	"\x0eneed_next_best\x18\a \x01(\bR\fneedNextBest\x12*\n" +
 	"\x11need_highest_tier\x18\b \x01(\bR\x0fneedHighestTier\x12\x18\n" +
-	"\aexplain\x18\t \x01(\bR\aexplain\"\xe9\x01\n" +
+	"\aexplain\x18\t \x01(\bR\aexplain\x12\x1f\n" +
+	"\vneed_beside\x18\n" +
+	" \x01(\bR\n" +
+	"needBeside\"\x86\x02\n" +
 	"\n" +
 	"VoucherKey\x12\x17\n" +
 	"\aitem_id\x18\x01 \x01(\x03R\x06itemId\x12\x19\n" +
@@ -3441,7 +3461,8 @@ const file_proscenium_provider_v1_provider_proto_rawDesc = "" +
 	"promoPrice\x12\x14\n" +
 	"\x05brand\x18\a \x01(\tR\x05brand\x12\x1f\n" +
 	"\vseller_type\x18\b \x01(\tR\n" +
-	"sellerType\"X\n" +
+	"sellerType\x12\x1b\n" +
+	"\titem_name\x18\t \x01(\tR\bitemName\"X\n" +
 	"\x17GetBestVouchersResponse\x12=\n" +
 	"\x06models\x18\x01 \x03(\v2%.proscenium.provider.v1.ModelVouchersR\x06models\"\x99\x05\n" +
 	"\rModelVouchers\x12\x19\n" +
