@@ -17,7 +17,9 @@ import (
 func (n *nameCheck) typeProblems(errs []*cel.Error) []Problem {
 	var problems []Problem
 	for _, e := range errs {
-		if n.covered[e.ExprID] && strings.HasPrefix(e.Message, "undeclared reference") {
+		undeclared := n.covered[e.ExprID] && strings.HasPrefix(e.Message, "undeclared reference")
+		typeAsValue := len(n.problems) > 0 && strings.Contains(e.Message, "type(") // the checker knows int as a value, names here do not
+		if undeclared || typeAsValue {
 			continue
 		}
 		problems = append(problems, n.typeProblem(e))
@@ -37,7 +39,7 @@ func (n *nameCheck) typeProblem(e *cel.Error) Problem {
 		return n.src.node(CodeType, id, fmt.Sprintf("%s has no fields", t), "")
 	}
 	if t, _, is := cutMessage(e.Message, "expression of type '", "' cannot be range"); is {
-		return n.src.node(CodeType, id, fmt.Sprintf("%s has no elements: a list is needed", t), "")
+		return n.src.value(CodeType, id, fmt.Sprintf("%s has no elements: a list is needed", t), "")
 	}
 	if function, _, is := cutMessage(e.Message, "invalid ", " argument"); is {
 		literal := n.src.tokenOf(id)

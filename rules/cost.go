@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common/cost"
 )
 
 // checkCost refuses an expression whose estimated cost, with the largest values that its variables can have, is above the place's limit.
@@ -28,7 +28,7 @@ func checkCost(env *environment, src *source, checked *cel.Ast) *Problem {
 type sizes struct{ env *environment }
 
 // EstimateSize is of a variable, or of the elements of a list.
-func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+func (s sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	path := node.Path()
 	if len(path) == 0 {
 		return nil
@@ -44,7 +44,7 @@ func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
 	if largest == 0 {
 		return nil
 	}
-	return &checker.SizeEstimate{Max: largest}
+	return &cost.SizeEstimate{Max: largest}
 }
 
 // Costs of our own functions. The work of the functions of time does not depend on their argument.
@@ -57,20 +57,20 @@ const (
 )
 
 // EstimateCallCost is nil for the functions of CEL itself, which are estimated by their own model.
-func (s sizes) EstimateCallCost(function, _ string, target *checker.AstNode, args []checker.AstNode) *checker.CallEstimate {
+func (s sizes) EstimateCallCost(function, _ string, target *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
 	if _, is := s.env.clocks[function]; is {
-		return &checker.CallEstimate{CostEstimate: checker.FixedCostEstimate(clockCost), ResultSize: size(dateChars)}
+		return &cost.CallEstimate{CostEstimate: cost.FixedCostEstimate(clockCost), ResultSize: size(dateChars)}
 	}
 	switch function {
 	case "bucket":
-		cost := s.sizeOf(args[0]).Add(s.sizeOf(args[1])).MultiplyByCostFactor(byteCost).Add(checker.FixedCostEstimate(bucketCost))
-		return &checker.CallEstimate{CostEstimate: cost}
+		work := s.sizeOf(args[0]).Add(s.sizeOf(args[1])).MultiplyByCostFactor(byteCost)
+		return &cost.CallEstimate{CostEstimate: work.Add(cost.FixedCostEstimate(bucketCost))}
 	case "lowerAscii", "upperAscii":
 		length := s.sizeOf(*target)
-		return &checker.CallEstimate{CostEstimate: length.MultiplyByCostFactor(2 * byteCost).Add(checker.FixedCostEstimate(1)), ResultSize: &length}
+		return &cost.CallEstimate{CostEstimate: length.MultiplyByCostFactor(2 * byteCost).Add(cost.FixedCostEstimate(1)), ResultSize: &length}
 	case "string":
 		if len(args) == 1 && args[0].Type().Kind() != cel.StringKind && args[0].Type().Kind() != cel.BytesKind {
-			return &checker.CallEstimate{CostEstimate: checker.FixedCostEstimate(1), ResultSize: size(numberChars)}
+			return &cost.CallEstimate{CostEstimate: cost.FixedCostEstimate(1), ResultSize: size(numberChars)}
 		}
 	}
 	return nil
@@ -79,17 +79,17 @@ func (s sizes) EstimateCallCost(function, _ string, target *checker.AstNode, arg
 // numberChars is more than any number, truth value, duration or timestamp takes in writing.
 const numberChars = 40
 
-func size(n uint64) *checker.SizeEstimate {
-	return &checker.SizeEstimate{Max: n}
+func size(n uint64) *cost.SizeEstimate {
+	return &cost.SizeEstimate{Max: n}
 }
 
 // sizeOf is the size of an argument; what is neither a variable nor computed by CEL's own model counts as a name.
-func (s sizes) sizeOf(node checker.AstNode) checker.SizeEstimate {
+func (s sizes) sizeOf(node cost.AstNode) cost.SizeEstimate {
 	if computed := node.ComputedSize(); computed != nil {
 		return *computed
 	}
 	if known := s.EstimateSize(node); known != nil {
 		return *known
 	}
-	return checker.SizeEstimate{Max: maxSaltChars}
+	return cost.SizeEstimate{Max: maxSaltChars}
 }

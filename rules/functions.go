@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -158,11 +159,16 @@ func (env *environment) functionInfos() []FunctionInfo {
 		{"filter", []string{"list.filter(x, condition) -> list"}, "the elements x for which the condition holds"},
 		{"map", []string{"list.map(x, value) -> list", "list.map(x, condition, value) -> list"}, "the value for each element x (for which the condition holds)"},
 	}
+	docs := map[string]string{
+		"sets.contains":   "the first list has all elements of the second",
+		"sets.equivalent": "each list has all elements of the other",
+		"sets.intersects": "the lists have an element in common",
+	}
 	for name, f := range env.cel.Functions() {
 		if !callable(name) {
 			continue
 		}
-		info := FunctionInfo{Name: name, Doc: strings.Join(strings.Fields(f.Description()), " ")}
+		info := FunctionInfo{Name: name, Doc: cmp.Or(docs[name], strings.Join(strings.Fields(f.Description()), " "))}
 		for _, o := range f.OverloadDecls() {
 			args := make([]string, len(o.ArgTypes()))
 			for i, t := range o.ArgTypes() {

@@ -72,7 +72,7 @@ func (n *nameCheck) path(e ast.Expr) {
 	}
 	switch {
 	case n.env.hasRoot(root) && len(parts) == 1:
-		n.report(CodeUnknownName, nodes[0].ID(), root+" is not a value: name one of its fields", "such as "+n.env.fieldOf(root))
+		n.report(CodeUnknownName, nodes[0].ID(), root+" is not a value: name one of its fields", "such as "+root+"."+n.env.fields(root)[0])
 	case n.env.hasRoot(root):
 		name := root + "." + parts[1]
 		if places := placesOf(name); len(places) > 0 {
@@ -183,28 +183,39 @@ func (n *nameCheck) loop(e ast.Expr) {
 	n.scope = n.scope[:depth]
 }
 
-// didYouMean names the variable that is nearest to what was written.
+// didYouMean names the variable that is nearest to what was written, or what there is.
 func (n *nameCheck) didYouMean(name string) string {
+	root, field, _ := strings.Cut(name, ".")
+	if n.env.hasRoot(root) {
+		fields := n.env.fields(root)
+		if near, is := nearestField(field, fields); is {
+			return fmt.Sprintf("did you mean %s.%s?", root, near)
+		}
+		return fmt.Sprintf("%s has %s", root, list(fields))
+	}
 	if near, is := nearest(name, n.env.names); is {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
 	// A field without its root: price for promo.price.
 	for _, full := range n.env.names {
-		if _, field, _ := strings.Cut(full, "."); field == name {
+		if strings.HasSuffix(full, "."+name) {
 			return fmt.Sprintf("did you mean %s?", full)
 		}
 	}
-	root, _, dotted := strings.Cut(name, ".")
-	if dotted && n.env.hasRoot(root) {
-		var fields []string
-		for _, full := range n.env.names {
-			if field, is := strings.CutPrefix(full, root+"."); is {
-				fields = append(fields, field)
-			}
-		}
-		return fmt.Sprintf("%s has %s", root, list(fields))
-	}
 	return "there are " + list(n.env.spec.roots)
+}
+
+// nearestField also finds fields of more words, such as end_time for end.
+func nearestField(name string, fields []string) (string, bool) {
+	if near, is := nearest(name, fields); is {
+		return near, true
+	}
+	for _, field := range fields {
+		if strings.HasPrefix(field, name+"_") || strings.HasSuffix(field, "_"+name) {
+			return field, true
+		}
+	}
+	return "", false
 }
 
 // nearest finds the candidate with the smallest edit distance, if that is at most a third of the name.
@@ -218,14 +229,15 @@ func nearest(name string, candidates []string) (string, bool) {
 	return best, best != ""
 }
 
-// fieldOf is an example of a variable of the root.
-func (e *environment) fieldOf(root string) string {
+// fields of the root, in the order of the reference.
+func (e *environment) fields(root string) []string {
+	var fields []string
 	for _, name := range e.names {
-		if strings.HasPrefix(name, root+".") {
-			return name
+		if field, is := strings.CutPrefix(name, root+"."); is {
+			fields = append(fields, field)
 		}
 	}
-	return root
+	return fields
 }
 
 // list writes a, b and c.

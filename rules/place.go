@@ -28,7 +28,7 @@ const (
 )
 
 // The limits of an expression's estimated cost, in the units of CEL: about one for each step of its evaluation with the largest values that
-// the variables can have. A unit takes about a nanosecond in closures, ten in the interpreter.
+// the variables can have. A unit takes one or two nanoseconds in closures, about ten in the interpreter.
 const (
 	// costLimit allows a loop over the longest list of labels or segments, with some work for each.
 	costLimit = 100_000

@@ -62,18 +62,10 @@ type source struct {
 // newSource refuses what no parser should see.
 func newSource(text string) (*source, *Problem) {
 	src := &source{text: text, lines: []int{0}}
-	if !utf8.ValidString(text) {
-		at := 0
-		for at < len(text) {
-			if r, n := utf8.DecodeRuneInString(text[at:]); r == utf8.RuneError && n == 1 {
-				break
-			} else {
-				at += n
-			}
-		}
-		return nil, &Problem{Code: CodeSyntax, Offset: at, Length: 1, Message: "the expression is not valid UTF-8"}
-	}
 	for at, r := range text {
+		if _, n := utf8.DecodeRuneInString(text[at:]); r == utf8.RuneError && n == 1 {
+			return nil, &Problem{Code: CodeSyntax, Offset: at, Length: 1, Message: "the expression is not valid UTF-8"}
+		}
 		src.runes = append(src.runes, at)
 		if r == '\n' {
 			src.lines = append(src.lines, len(src.runes))

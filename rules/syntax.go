@@ -41,8 +41,7 @@ func (s *source) syntaxProblem(offset int, text string, atEnd bool) Problem {
 	if len(s.tokens) == 0 {
 		return s.at(CodeSyntax, 0, len(s.text), "the expression is empty", "write an expression, or leave the field out")
 	}
-	if atEnd {
-		last := s.tokens[len(s.tokens)-1]
+	if last := s.tokens[len(s.tokens)-1]; atEnd || offset >= last.end {
 		message := "the expression ends too early"
 		if missing, found := quoted(text, "missing "); found {
 			message = fmt.Sprintf("the expression ends without %s", missing)
@@ -55,7 +54,7 @@ func (s *source) syntaxProblem(offset int, text string, atEnd bool) Problem {
 			found = t
 		}
 	}
-	word := s.text[min(found.start, len(s.text)):min(found.end, len(s.text))]
+	word := s.text[found.start:found.end]
 	message, hint := "unexpected "+word, syntaxHints()[word]
 	switch {
 	case isQuote(word[0]) && strings.HasPrefix(text, "token recognition error"):

@@ -13,7 +13,7 @@ type token struct{ start, end int }
 func tokenize(text string) []token {
 	var tokens []token
 	for at := 0; at < len(text); {
-		end := at
+		var end int
 		switch c := text[at]; {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
 			at++
