@@ -2,7 +2,7 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -189,11 +189,32 @@ func checkPattern(src *source, e ast.Expr) *Problem {
 		return &p
 	}
 	text, _ := e.AsLiteral().(types.String)
-	if _, err := regexp.Compile(string(text)); err != nil {
+	steps, err := patternSteps(string(text))
+	if err != nil {
 		p := src.node(CodeValue, e.ID(), err.Error(), "the syntax is that of RE2; write patterns as r'…' so that a backslash is one")
 		return &p
 	}
+	if steps > maxPatternSteps {
+		p := src.node(CodeCost, e.ID(), fmt.Sprintf("the pattern compiles to %d steps, more than %d", steps, maxPatternSteps), "repeat less: x{1000} is a thousand steps")
+		return &p
+	}
 	return nil
+}
+
+// maxPatternSteps bounds a compiled pattern; the estimate of cost only knows how long it is in writing. Matching takes at most this many
+// steps for each character.
+const maxPatternSteps = 500
+
+func patternSteps(text string) (int, error) {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	code, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return 0, err
+	}
+	return len(code.Inst), nil
 }
 
 func checkMembers(env *environment, src *source, variable ast.Expr, literals []ast.Expr) []Problem {

@@ -19,7 +19,7 @@ const (
 	CodeResultType   = "CEL_RESULT_TYPE"   // the whole expression is not of the type that its place needs
 	CodeValue        = "CEL_VALUE"         // a constant that cannot be right, such as a wrong pattern
 	CodeCost         = "CEL_COST"          // it may take too long
-	CodeTooLong      = "CEL_TOO_LONG"      // it has more than 4,000 characters
+	CodeTooLong      = "CEL_TOO_LONG"      // it has more than 4,000 characters, or nests too deep
 	CodePlace        = "CEL_PLACE"         // the place does not exist: a fault of the caller
 	CodeInternal     = "CEL_INTERNAL"      // a fault of this package
 )

@@ -121,6 +121,9 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 		{"a wrong pattern", `item.name.matches('(abc')`, []found{
 			{CodeValue, "'(abc'", "error parsing regexp: missing closing ): `(abc`", "the syntax is that of RE2; write patterns as r'…' so that a backslash is one"},
 		}},
+		{"a pattern that is long only when it runs", `item.name.matches('(a{100}b){9}')`, []found{
+			{CodeCost, "'(a{100}b){9}'", "the pattern compiles to 929 steps, more than 500", "repeat less: x{1000} is a thousand steps"},
+		}},
 		{"a pattern that is not known yet", `item.name.matches(item.brand)`, []found{
 			{CodeValue, "item.brand", "the pattern of matches is not a constant", "write it as a text, or use contains"},
 		}},
@@ -221,6 +224,8 @@ func TestWhatNoParserShouldSee(t *testing.T) {
 		offset           int
 	}{
 		{"bytes that are no UTF-8", "item.name == 'a\xff'", CodeSyntax, len("item.name == 'a")},
+		{"more parentheses than the parser takes", strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300), CodeTooLong, 0},
+		{"a chain of more operators than it takes", "promo.id" + strings.Repeat("+1", 1900) + " > 0", CodeTooLong, 0},
 		{"more characters than the configuration allows", "'" + long + "'x", CodeTooLong, len("'" + long + "'")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -230,7 +235,7 @@ func TestWhatNoParserShouldSee(t *testing.T) {
 			}
 		})
 	}
-	if _, problems := Compile(PromoRule, "'"+long+"' == ''"); problems == nil || problems[0].Code != CodeTooLong {
+	if _, problems := Compile(PromoRule, "'"+long+"' == ''"); len(problems) != 1 || problems[0].Code != CodeTooLong {
 		t.Errorf("got %+v, want %s", problems, CodeTooLong)
 	}
 	if _, problems := Compile(0, "true"); len(problems) != 1 || problems[0].Code != CodePlace {

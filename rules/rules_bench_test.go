@@ -85,11 +85,11 @@ func failOn(t *testing.T, err error) {
 	}
 }
 
-func mustCompile(t testing.TB, place Place, expr string) *Rule {
-	t.Helper()
+func mustCompile(tb testing.TB, place Place, expr string) *Rule {
+	tb.Helper()
 	rule, problems := Compile(place, expr)
 	if len(problems) > 0 {
-		t.Fatalf("%s: %s: %+v", place, expr, problems)
+		tb.Fatalf("%s: %s: %+v", place, expr, problems)
 	}
 	return rule
 }

@@ -14,6 +14,9 @@ func (s *source) syntaxProblems(errs []*cel.Error) []Problem {
 	last := 0 // end of the token after the last problem
 	for _, e := range errs {
 		text := strings.TrimPrefix(e.Message, "Syntax error: ")
+		if strings.Contains(text, "recursion") {
+			return []Problem{s.whole(CodeTooLong, "the expression nests too deep", "leave parentheses out, and split long chains of operators")}
+		}
 		atEnd := strings.Contains(text, "'<EOF>' expecting") || strings.Contains(text, "at '<EOF>'")
 		if atEnd && len(problems) > 0 {
 			continue
