@@ -21,6 +21,9 @@ const framing = 64 << 10
 
 func baseURL(conf *configv1.ConnectProvider) (*url.URL, error) {
 	u, err := url.Parse(conf.GetUrl())
+	if wrong := (*url.Error)(nil); errors.As(err, &wrong) {
+		err = wrong.Err // without the URL, which may hold a password
+	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("url: %w", err)

@@ -98,6 +98,7 @@ func Snapshot() *scenes.Snapshot {
 		snap.Types = append(snap.Types, &facts.PriceRuleType{ID: int32(id), Name: name, Original: id == 0})
 	}
 	snap.OriginalType = snap.Types[0]
+	snap.ReducesPrice[configv1.RewardType_REWARD_TYPE_DISCOUNT] = true
 	return snap
 }
 
