@@ -12,11 +12,11 @@ import (
 // now is the instant priced for.
 const now = 1_000
 
-func rule(t testing.TB, place rules.Place, text string) *rules.Rule {
-	t.Helper()
+func rule(tb testing.TB, place rules.Place, text string) *rules.Rule {
+	tb.Helper()
 	r, problems := rules.Compile(place, text)
 	if len(problems) > 0 {
-		t.Fatalf("%s: %v", text, problems)
+		tb.Fatalf("%s: %v", text, problems)
 	}
 	return r
 }
@@ -28,12 +28,12 @@ type market struct {
 	all, visible *scenes.VoucherPool
 }
 
-func newMarket(t testing.TB) market {
-	t.Helper()
+func newMarket(tb testing.TB) market {
+	tb.Helper()
 	m := market{
 		us:      &scenes.Region{Code: "US", Currency: "USD"},
-		all:     &scenes.VoucherPool{Name: "ALL", When: rule(t, rules.VoucherPool, "true")},
-		visible: &scenes.VoucherPool{Name: "VISIBLE", When: rule(t, rules.VoucherPool, "!voucher.hidden")},
+		all:     &scenes.VoucherPool{Name: "ALL", When: rule(tb, rules.VoucherPool, "true")},
+		visible: &scenes.VoucherPool{Name: "VISIBLE", When: rule(tb, rules.VoucherPool, "!voucher.hidden")},
 	}
 	m.snap = &scenes.Snapshot{Regions: map[string]*scenes.Region{"US": m.us}}
 	m.snap.ReducesPrice[0], m.snap.ReducesPrice[5] = true, true
@@ -78,13 +78,13 @@ func (a *ask) query(m market) choice.Query {
 	return q
 }
 
-func (a *ask) of(t testing.TB, vouchers ...facts.Voucher) facts.VoucherChoice {
-	t.Helper()
+func (a *ask) of(tb testing.TB, vouchers ...facts.Voucher) facts.VoucherChoice {
+	tb.Helper()
 	index, problems := choice.NewIndex(vouchers)
 	if len(problems) > 0 {
-		t.Fatalf("definitions have problems: %v", problems)
+		tb.Fatalf("definitions have problems: %v", problems)
 	}
-	return a.in(newMarket(t), index)
+	return a.in(newMarket(tb), index)
 }
 
 func (a *ask) in(m market, index *choice.Index) facts.VoucherChoice {
@@ -137,13 +137,13 @@ func id(u facts.VoucherUse) int64 {
 	return u.Voucher.ID
 }
 
-func verdictOn(t testing.TB, c facts.VoucherChoice, voucherID int64) facts.VoucherVerdict {
-	t.Helper()
+func verdictOn(tb testing.TB, c facts.VoucherChoice, voucherID int64) facts.VoucherVerdict {
+	tb.Helper()
 	for _, v := range c.Considered {
 		if v.VoucherID == voucherID {
 			return v
 		}
 	}
-	t.Fatalf("no verdict on voucher %d in %v", voucherID, c.Considered)
+	tb.Fatalf("no verdict on voucher %d in %v", voucherID, c.Considered)
 	return facts.VoucherVerdict{}
 }

@@ -139,7 +139,7 @@ func (s *scope) check(item *facts.Item, model *facts.Model) Reason {
 	}
 }
 
-// sorted is the list itself where it is in order already, which catalogs mostly are: definitions are shared, never changed.
+// sorted is the list itself where it is in order already, as definitions mostly are: they are shared, never changed.
 func sorted[T int64 | string](list []T) []T {
 	if slices.IsSorted(list) {
 		return list

@@ -6,7 +6,7 @@ import (
 	"proscenium/facts"
 )
 
-// goal is what a search maximizes.
+// goal is what a search wants most of.
 type goal uint8
 
 const (

@@ -140,7 +140,7 @@ func found[K comparable](lists []*list, in map[K]*list, key K) []*list {
 const fan = 16
 
 // list is vouchers in the order of byTerms. A long one has summaries above it, level upon level, so that a search sees only the parts that can
-// hold what it looks for: levels[0] summarizes runs of offers, each next level runs of the one below, the last has at most fan summaries.
+// hold what it looks for: levels[0] sums up runs of offers, each next level runs of the one below, the last has at most fan summaries.
 type list struct {
 	offers []*offer
 	levels [][]summary
