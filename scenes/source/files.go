@@ -33,7 +33,7 @@ type File struct {
 func IsPart(name string) bool {
 	dir, base := path.Split(name)
 	for folder := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
-		if !isFolder(folder) {
+		if !IsFolder(folder) {
 			return false
 		}
 	}
@@ -44,7 +44,8 @@ func IsPart(name string) bool {
 	return !strings.HasSuffix(strings.TrimSuffix(base, ext), "_test")
 }
 
-func isFolder(name string) bool {
+// IsFolder says whether a folder of that name, within the configuration's directory, may hold parts of the bundle.
+func IsFolder(name string) bool {
 	return !strings.HasPrefix(name, ".") && name != "tests" && name != "testdata"
 }
 
@@ -78,7 +79,7 @@ func (r *reader) folder(dir string, depth int) {
 		switch kind, err := r.kind(name, entry); {
 		case r.full:
 			return
-		case kind.IsDir() && isFolder(entry.Name()):
+		case kind.IsDir() && IsFolder(entry.Name()):
 			r.folder(name, depth+1)
 		case !IsPart(name):
 		case err != nil:
