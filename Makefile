@@ -13,21 +13,28 @@ test:
 	go vet ./...
 	go test -race ./...
 
+# bench: what prices cost, as ratios against a baseline of the same run; about two minutes
+bench:
+	go test -run '^$$' -bench . -benchtime 500ms ./bench
+
 # lint: golangci-lint and buf lint, pinned in tools/go.mod
 lint: tools protovalidate
 	$(BIN)/golangci-lint run ./...
 	$(BIN)/buf lint proto
 
-# generate: everything that is generated and committed (gen/)
+# generate: everything that is generated and committed (gen/, the image of the configuration schema, and what is made from it)
 generate: tools protovalidate
 	rm -rf gen
 	$(BIN)/buf generate --template buf.gen.yaml
 	$(BIN)/buf generate --template buf.gen.vt.yaml
 	$(BIN)/gofumpt -w gen
+	$(BIN)/buf build . --path proto/proscenium/config --as-file-descriptor-set --exclude-imports -o scenes/schema/config.binpb
+	go test ./scenes/schema -run GeneratedFilesAreCurrent -update
 
 # check-generated: fails when a committed generated file is not what `make generate` makes
+GENERATED := gen scenes/schema/config.binpb docs/reference/configuration.md configs/bundle.schema.json
 check-generated: generate
-	@if [ -n "$$(git status --porcelain -- gen)" ]; then git status --short -- gen; \
+	@if [ -n "$$(git status --porcelain -- $(GENERATED))" ]; then git status --short -- $(GENERATED); \
 	  echo "generated files are not current: run 'make generate' and commit" >&2; exit 1; fi
 
 tools: .build/bin/.made

@@ -1,0 +1,195 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"proscenium/scenes/source"
+)
+
+// object is a JSON object. Its keys are written in their order, so that the schema is the same each time.
+type object = map[string]any
+
+// JSONSchema is the JSON Schema (draft 2020-12) of a configuration file. It accepts what the loader accepts of a single file, as far as a schema can
+// tell: references between entities, expressions, and rules over several fields are the loader's alone.
+func JSONSchema() ([]byte, error) {
+	docs, err := readComments()
+	if err != nil {
+		return nil, err
+	}
+	b := builder{docs: docs}
+	root, err := b.message(bundle())
+	if err != nil {
+		return nil, err
+	}
+	defs := object{}
+	for _, md := range messages()[1:] {
+		if defs[string(md.Name())], err = b.message(md); err != nil {
+			return nil, err
+		}
+	}
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["title"] = "Proscenium configuration"
+	root["$defs"] = defs
+	root["type"] = []string{"object", "null"} // an empty file is one
+	root["patternProperties"] = object{"^x-": object{"description": "Ignored: a place for anchors (&name)."}}
+	return json.MarshalIndent(root, "", "  ")
+}
+
+type builder struct{ docs comments }
+
+// message is the schema of a mapping. Nothing at all is a message without fields, if it may be that.
+func (b builder) message(md protoreflect.MessageDescriptor) (object, error) {
+	properties, required := object{}, []string{}
+	for i := range md.Fields().Len() {
+		fd := md.Fields().Get(i)
+		l, err := limitsOf(fd)
+		if err != nil {
+			return nil, err
+		}
+		property := b.field(fd, l)
+		if doc := b.docs[fd.FullName()]; doc != "" {
+			property["description"] = doc
+		}
+		properties[string(fd.Name())] = property
+		if l.required(fd) {
+			required = append(required, string(fd.Name()))
+		}
+	}
+	out := object{"type": []string{"object", "null"}, "properties": properties, "additionalProperties": false}
+	if doc := b.docs[md.FullName()]; doc != "" {
+		out["description"] = doc
+	}
+	if len(required) > 0 {
+		out["type"], out["required"] = "object", required
+	}
+	return out, b.oneofs(md, out)
+}
+
+// oneofs adds which fields exclude each other.
+func (b builder) oneofs(md protoreflect.MessageDescriptor, out object) error {
+	for i := range md.Oneofs().Len() {
+		one := md.Oneofs().Get(i)
+		if one.IsSynthetic() {
+			continue
+		}
+		rules, err := protovalidate.ResolveOneofRules(one)
+		if err != nil {
+			return fmt.Errorf("constraints of %s: %w", one.FullName(), err)
+		}
+		if !rules.GetRequired() {
+			return fmt.Errorf("%s: only a oneof that is required has a schema", one.FullName())
+		}
+		var choices []object
+		for j := range one.Fields().Len() {
+			choices = append(choices, object{"required": []string{string(one.Fields().Get(j).Name())}})
+		}
+		out["type"], out["oneOf"] = "object", choices
+	}
+	return nil
+}
+
+func (b builder) field(fd protoreflect.FieldDescriptor, l limits) object {
+	switch {
+	case fd.IsMap():
+		return object{"type": []string{"object", "null"}, "additionalProperties": b.single(fd.MapValue(), limits{})}
+	case fd.IsList():
+		return b.list(fd, l)
+	default:
+		return b.single(fd, l)
+	}
+}
+
+func (b builder) list(fd protoreflect.FieldDescriptor, l limits) object {
+	items := b.single(fd, l.elements())
+	if fd.Message() != nil {
+		items["type"] = "object" // a dash with nothing behind it is no element
+	}
+	out := object{"type": []string{"array", "null"}, "items": items}
+	rules := l.rules.GetRepeated()
+	if rules.GetMinItems() > 0 {
+		out["type"], out["minItems"] = "array", rules.GetMinItems()
+	}
+	if rules.HasMaxItems() {
+		out["maxItems"] = rules.GetMaxItems()
+	}
+	if rules.GetUnique() {
+		out["uniqueItems"] = true
+	}
+	return out
+}
+
+// single is the schema of a value that is neither a list nor a map.
+func (b builder) single(fd protoreflect.FieldDescriptor, l limits) object {
+	switch fd.Kind() {
+	case protoreflect.BoolKind:
+		return object{"type": "boolean"}
+	case protoreflect.EnumKind:
+		return b.enum(l.names(fd.Enum()))
+	case protoreflect.StringKind:
+		return text(l)
+	case protoreflect.MessageKind:
+		switch {
+		case isDuration(fd.Message()):
+			return object{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, "examples": []string{"500ms", "5s", "1m30s"}}
+		case isTimestamp(fd.Message()):
+			return object{"type": "string", "format": "date-time", "pattern": `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`, "examples": []string{"2026-01-31T18:00:00Z"}}
+		}
+		return object{"$ref": "#/$defs/" + string(fd.Message().Name())}
+	default:
+		out := object{"type": "integer"}
+		lowest, highest := l.span(fd)
+		if lowest != nil {
+			out["minimum"] = *lowest
+		}
+		if highest != nil {
+			out["maximum"] = *highest
+		}
+		return out
+	}
+}
+
+// enum offers the short names, each with what it means; the long ones are good too, but no editor need offer them.
+func (b builder) enum(values []source.EnumValue) object {
+	var choices []object
+	var long []string
+	for _, v := range values {
+		choice := object{"const": v.Short}
+		if doc := b.docs[v.Descriptor.FullName()]; doc != "" {
+			choice["description"] = doc
+		}
+		choices = append(choices, choice)
+		long = append(long, regexp.QuoteMeta(string(v.Descriptor.Name())))
+	}
+	choices = append(choices, object{"type": "string", "pattern": "^(" + strings.Join(long, "|") + ")$"})
+	return object{"anyOf": choices}
+}
+
+func text(l limits) object {
+	out := object{"type": "string"}
+	rules := l.rules.GetString()
+	if rules.HasPattern() {
+		out["pattern"] = rules.GetPattern()
+	}
+	if rules.GetPrefix() != "" {
+		out["pattern"] = "^" + regexp.QuoteMeta(rules.GetPrefix())
+	}
+	if rules.HasMinLen() {
+		out["minLength"] = rules.GetMinLen()
+	}
+	if rules.HasMaxLen() {
+		out["maxLength"] = rules.GetMaxLen()
+	}
+	if len(rules.GetIn()) > 0 {
+		out["enum"] = rules.GetIn()
+	}
+	if rules.GetUri() {
+		out["format"] = "uri"
+	}
+	return out
+}
