@@ -50,8 +50,20 @@ func files(tables map[string]string) fstest.MapFS {
 	return fsys
 }
 
+// with is the small catalog with another table, and without the tables that refer to it.
 func with(name, text string) fstest.MapFS {
 	tables := small()
+	referring := map[string][]string{
+		"promotions.csv": {"stock_locations.csv", "timeslots.csv", "purchases.csv", "decorations.csv"},
+		"models.csv":     {"vouchers.csv", "rebates.csv", "packages.csv", "promotions.csv"},
+		"items.csv":      {"taxes.csv", "models.csv"}, "live_stream_sessions.csv": {"promotions.csv"},
+	}
+	for gone := referring[name]; len(gone) > 0; gone = gone[1:] {
+		if gone[0] != "models.csv" {
+			delete(tables, gone[0])
+		}
+		gone = append(gone, referring[gone[0]]...)
+	}
 	tables[name] = text
 	return files(tables)
 }
@@ -88,18 +100,18 @@ func snapshot() *scenes.Snapshot {
 }
 
 // at is an instant, written as a date or a local time of the catalog, or as RFC 3339.
-func at(t testing.TB, s string) int64 {
-	t.Helper()
+func at(tb testing.TB, s string) int64 {
+	tb.Helper()
 	zone, err := time.LoadLocation("America/New_York")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, layout := range []string{time.DateOnly, time.DateTime, time.RFC3339Nano} {
 		if instant, err := time.ParseInLocation(layout, s, zone); err == nil {
 			return instant.UnixNano()
 		}
 	}
-	t.Fatalf("%q is not a time", s)
+	tb.Fatalf("%q is not a time", s)
 	return 0
 }
 

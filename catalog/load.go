@@ -13,7 +13,7 @@ import (
 
 // Load reads the catalog of a directory. Where anything is wrong it returns a *[table.Error] with everything that was found, up to a bound.
 func Load(fsys fs.FS) (*Catalog, error) {
-	l := &loader{fsys: fsys, found: &table.Findings{}, cat: &Catalog{types: []typeRef{{}}}}
+	l := &loader{fsys: fsys, found: &table.Findings{}, lost: map[string]lostRows{}, cat: &Catalog{types: []typeRef{{}}}}
 	l.fileNames()
 	if !l.manifest() {
 		return nil, l.found.Err()
@@ -43,7 +43,7 @@ func Load(fsys fs.FS) (*Catalog, error) {
 	return c, nil
 }
 
-// loader fills a catalog. Rows with faults are reported and left out; what refers to them may be reported too.
+// loader fills a catalog. Rows with faults are reported and left out.
 type loader struct {
 	fsys  fs.FS
 	found *table.Findings
@@ -52,6 +52,7 @@ type loader struct {
 	categories map[string]bool
 	labels     map[string]bool
 	shops      map[int64]bool
+	lost       map[string]lostRows // by table
 }
 
 // fileNames reports files that look like tables and are none, since a misspelt name would go unnoticed otherwise.
@@ -91,6 +92,7 @@ func (l *loader) items() {
 			labels: r.Words(itemLabels),
 		}
 		if !r.OK() || !seen.unique(r, itemID, it.ID) {
+			l.lose(items, it.ID)
 			continue
 		}
 		l.shops[it.ShopID] = true
@@ -103,6 +105,7 @@ func (l *loader) items() {
 		c.itemIndex[it.ID] = int32(len(c.items))
 		c.items = append(c.items, it)
 	}
+	l.loseAll(r, items)
 }
 
 func (l *loader) models() {
@@ -118,10 +121,13 @@ func (l *loader) models() {
 			stock: r.Int(modelStock, 0, facts.Never, unknown), gmv: r.Int(modelGMV, 0, facts.Never, 0),
 		}
 		onePrice(r, modelPreTax, m.preTax, m.postTax)
-		if r.OK() && seen.unique(r, modelID, m.id) {
-			rows, owners = append(rows, m), append(owners, m.item)
+		if !r.OK() || !seen.unique(r, modelID, m.id) {
+			l.lose(models, m.id)
+			continue
 		}
+		rows, owners = append(rows, m), append(owners, m.item)
 	}
+	l.loseAll(r, models)
 	order, parts := group(owners, len(c.items))
 	c.models = make([]model, len(rows))
 	for to, from := range order {
@@ -141,11 +147,14 @@ func (l *loader) sessions() {
 	for r.Next() {
 		id := r.ID(sessionID)
 		s := session{streamer: r.ID(sessionStreamer), token: r.Text(sessionToken), window: l.window(r, &c.scheduleTimes, sessionStart, sessionEnd)}
-		if r.OK() && seen.unique(r, sessionID, id) {
-			c.sessionIndex[id] = int32(len(c.sessions))
-			c.sessions = append(c.sessions, s)
+		if !r.OK() || !seen.unique(r, sessionID, id) {
+			l.lose(sessions, id)
+			continue
 		}
+		c.sessionIndex[id] = int32(len(c.sessions))
+		c.sessions = append(c.sessions, s)
 	}
+	l.loseAll(r, sessions)
 }
 
 func (l *loader) promotions() {
@@ -168,6 +177,7 @@ func (l *loader) promotions() {
 		p.StreamerID = l.streamer(r, promotionSession, p.SessionID)
 		stock := r.Int(promotionStock, 0, facts.Never, unknown)
 		if !r.OK() || !seen.unique(r, promotionID, stockKey{m, id}) {
+			l.lose(promotions, id)
 			continue
 		}
 		if p.ownStock = stock != unknown; !p.ownStock {
@@ -176,6 +186,7 @@ func (l *loader) promotions() {
 		p.Stock, p.SoldOut = max(0, stock), r.Bool(promotionSoldOut, stock == 0)
 		rows, owners = append(rows, p), append(owners, m)
 	}
+	l.loseAll(r, promotions)
 	order, parts := group(owners, len(c.models))
 	c.promos = make([]promo, len(rows))
 	for to, from := range order {
@@ -192,7 +203,7 @@ func (l *loader) streamer(r *table.Reader, column int, id int64) int64 {
 	}
 	i, known := l.cat.sessionIndex[id]
 	if !known {
-		r.Fault(column, diag.UnknownReference, "add it to live_stream_sessions.csv", "there is no session %d", id)
+		l.unknown(r, column, sessions, id, "there is no session %d", id)
 		return 0
 	}
 	return l.cat.sessions[i].streamer

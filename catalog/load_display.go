@@ -18,7 +18,7 @@ func (l *loader) decorations() {
 	for i, t := range c.types {
 		types[t.name] = int32(i)
 	}
-	var promotions map[int64]bool
+	var have map[int64]bool
 	seen := first[decorationKey]{}
 	for r.Next() {
 		if r.Has(decorationType) == r.Has(decorationPromotion) {
@@ -34,14 +34,14 @@ func (l *loader) decorations() {
 			column = decorationType
 			d.kind = l.typeOf(r, column, types)
 		} else {
-			if promotions == nil {
-				promotions = make(map[int64]bool, len(c.promos))
+			if have == nil {
+				have = make(map[int64]bool, len(c.promos))
 				for i := range c.promos {
-					promotions[c.promos[i].ID] = true
+					have[c.promos[i].ID] = true
 				}
 			}
-			if d.promotion = r.ID(column); r.OK() && !promotions[d.promotion] {
-				r.Fault(column, diag.UnknownReference, "add it to promotions.csv", "there is no promotion %d", d.promotion)
+			if d.promotion = r.ID(column); r.OK() && !have[d.promotion] {
+				l.unknown(r, column, promotions, d.promotion, "there is no promotion %d", d.promotion)
 			}
 		}
 		if d.Decoration == (facts.Decoration{}) {

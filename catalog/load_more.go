@@ -30,7 +30,7 @@ func (l *loader) promotion(r *table.Reader, column int, model int32) int64 {
 		return id
 	}
 	if m := &l.cat.models[model]; l.cat.promo(m, id) == nil {
-		r.Fault(column, diag.UnknownReference, "add it to promotions.csv", "model %d has no promotion %d", m.id, id)
+		l.unknown(r, column, promotions, id, "model %d has no promotion %d", m.id, id)
 	}
 	return id
 }
@@ -48,11 +48,13 @@ func (l *loader) locations() {
 	var keys []stockKey
 	lines := map[stockKey]int{}
 	seen := first[placesKey]{}
+	whole := true
 	for r.Next() {
 		key := stockKey{model: l.model(r, locationModel)}
 		key.promotion = l.promotion(r, locationPromotion, key.model)
 		row := facts.LocationStock{Location: r.RequiredText(locationName), Available: r.Int(locationStock, 0, facts.Never, 0)}
 		if !r.OK() || !seen.unique(r, locationName, placesKey{key, row.Location}) {
+			whole = false
 			continue
 		}
 		if p := c.promo(&c.models[key.model], key.promotion); p != nil && !p.ownStock {
@@ -63,6 +65,9 @@ func (l *loader) locations() {
 		rows, keys = append(rows, row), append(keys, key)
 	}
 	c.locations, c.placesOf = collect(rows, keys)
+	if !whole || r.Broken() {
+		return // with rows left out no sum means anything
+	}
 	for _, key := range sorted(keys) {
 		l.wholeStock(r, key, lines[key])
 	}

@@ -21,6 +21,48 @@ func (f first[K]) unique(r *table.Reader, column int, key K) bool {
 	return true
 }
 
+// The tables that others refer to.
+const (
+	items      = "items"
+	models     = "models"
+	sessions   = "live_stream_sessions"
+	promotions = "promotions"
+)
+
+// lostRows are the rows of a table that were left out: what refers to them is not at fault.
+type lostRows struct {
+	all bool
+	ids map[int64]bool
+}
+
+// lose remembers a row that is left out; one without an id could be any.
+func (l *loader) lose(name string, id int64) {
+	lost := l.lost[name]
+	if lost.ids == nil {
+		lost.ids = map[int64]bool{}
+	}
+	lost.ids[id] = true
+	lost.all = lost.all || id == 0
+	l.lost[name] = lost
+}
+
+func (l *loader) loseAll(r *table.Reader, name string) {
+	if r.Broken() {
+		l.lose(name, 0)
+	}
+}
+
+func (l *loader) lostAny(name string) bool { return len(l.lost[name].ids) > 0 }
+
+// unknown reports an id that a table does not have, unless the table's row was left out.
+func (l *loader) unknown(r *table.Reader, column int, name string, id int64, message string, args ...any) {
+	if lost := l.lost[name]; lost.all || lost.ids[id] {
+		r.Reject()
+		return
+	}
+	r.Fault(column, diag.UnknownReference, "add it to "+name+".csv", message, args...)
+}
+
 // group orders rows by owner, keeping their order otherwise: order[i] is the row that comes to place i, parts[o] are the places of owner o.
 func group(owners []int32, count int) (order []int32, parts []extent) {
 	parts = make([]extent, count)
@@ -46,7 +88,7 @@ func (l *loader) item(r *table.Reader, column int) int32 {
 	id := r.ID(column)
 	i, known := l.cat.itemIndex[id]
 	if !known && id != 0 {
-		r.Fault(column, diag.UnknownReference, "add it to items.csv", "there is no item %d", id)
+		l.unknown(r, column, items, id, "there is no item %d", id)
 	}
 	return i
 }
@@ -56,17 +98,17 @@ func (l *loader) model(r *table.Reader, column int) int32 {
 	id := r.ID(column)
 	i, known := l.cat.modelIndex[id]
 	if !known && id != 0 {
-		r.Fault(column, diag.UnknownReference, "add it to models.csv", "there is no model %d", id)
+		l.unknown(r, column, models, id, "there is no model %d", id)
 	}
 	return i
 }
 
-// models are the ids of known models that the cell lists.
+// modelIDs are the ids of known models that the cell lists.
 func (l *loader) modelIDs(r *table.Reader, column int) []int64 {
 	ids := r.IDs(column)
 	for _, id := range ids {
 		if _, known := l.cat.modelIndex[id]; !known && id != 0 {
-			r.Fault(column, diag.UnknownReference, "add it to models.csv", "there is no model %d", id)
+			l.unknown(r, column, models, id, "there is no model %d", id)
 			break
 		}
 	}
@@ -77,7 +119,7 @@ func (l *loader) itemIDs(r *table.Reader, column int) []int64 {
 	ids := r.IDs(column)
 	for _, id := range ids {
 		if _, known := l.cat.itemIndex[id]; !known && id != 0 {
-			r.Fault(column, diag.UnknownReference, "add it to items.csv", "there is no item %d", id)
+			l.unknown(r, column, items, id, "there is no item %d", id)
 			break
 		}
 	}
@@ -87,7 +129,7 @@ func (l *loader) itemIDs(r *table.Reader, column int) []int64 {
 // known reports the first of names that no item has: it would never match.
 func (l *loader) known(r *table.Reader, column int, plural string, names []string, have map[string]bool) []string {
 	for _, name := range names {
-		if !have[name] {
+		if !have[name] && !l.lostAny(items) {
 			all := make([]string, 0, len(have))
 			for n := range have {
 				all = append(all, n)
@@ -102,7 +144,7 @@ func (l *loader) known(r *table.Reader, column int, plural string, names []strin
 
 func (l *loader) shop(r *table.Reader, column int) int64 {
 	id := r.OptionalID(column)
-	if id != 0 && !l.shops[id] {
+	if id != 0 && !l.shops[id] && !l.lostAny(items) {
 		r.Fault(column, diag.UnknownReference, "items.csv names the shops", "there is no shop %d", id)
 	}
 	return id

@@ -89,10 +89,8 @@ func TestWrongTablesAreExplained(t *testing.T) {
 			if err == nil {
 				t.Fatalf("loads; want %s", c.want)
 			}
-			// What refers to a row that is left out may be reported too; the first finding is the cause.
-			first, _, _ := strings.Cut(err.Error(), "\n")
-			if first != c.want {
-				t.Errorf("got  %s\nwant %s", first, c.want)
+			if err.Error() != c.want {
+				t.Errorf("got  %s\nwant %s", err, c.want)
 			}
 		})
 	}
@@ -127,6 +125,23 @@ func TestEverythingWrongIsReportedAtOnce(t *testing.T) {
 	}
 	if excerpt := wrong.Findings[0].Excerpt; excerpt != "x,999,,1.5,soon,later" {
 		t.Errorf("the source line is %q", excerpt)
+	}
+}
+
+func TestWhatRefersToAWrongRowIsNotAtFault(t *testing.T) {
+	for _, c := range []struct{ name, table, text, want string }{
+		{"a wrong row", "models.csv", "model_id,item_id,pre_tax_price,stock\n100,10,x,10\n101,10,900,0\n110,11,5,\n", `models.csv:2:8: pre_tax_price: "x" is not a whole number (digits only)`},
+		{"a row whose id is not known", "models.csv", "model_id,item_id,pre_tax_price,stock\nx,10,5,10\n", `models.csv:2:1: model_id: "x" is not a whole number (digits only)`},
+		{"a wrong header", "items.csv", "itemid,shop_id\n10,1\n", "items.csv:1:1: unknown column \"itemid\" (did you mean item_id?)\nitems.csv:1:1: column \"item_id\" is missing (the first line names the columns)"},
+		{"a session that is wrong", "live_stream_sessions.csv", "session_id,streamer_id,start,end\n70,,,\n", `live_stream_sessions.csv:2:4: streamer_id: a value is missing`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tables := small()
+			tables[c.table] = c.text
+			if _, err := catalog.Load(files(tables)); err == nil || err.Error() != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 	"proscenium/facts"
 )
 
-func loadReference(t testing.TB) *catalog.Catalog {
-	t.Helper()
+func loadReference(tb testing.TB) *catalog.Catalog {
+	tb.Helper()
 	c, err := catalog.Load(os.DirFS(reference))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
@@ -29,7 +29,7 @@ func rows(t *testing.T, name string) []map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestWeeklyCutsAreOnInTheirWeeksOnly(t *testing.T) {
 	}
 	count := 0
 	for i, r := range rows(t, "models") {
-		if i%10 != 0 {
+		if i%40 != 0 {
 			continue
 		}
 		item, model := integer(t, r["item_id"]), integer(t, r["model_id"])
@@ -104,7 +104,7 @@ func TestWeeklyCutsAreOnInTheirWeeksOnly(t *testing.T) {
 			}
 		}
 	}
-	if count < 1_000_000 {
+	if count < 300_000 {
 		t.Errorf("only %d cases", count)
 	}
 }

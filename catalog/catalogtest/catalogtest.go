@@ -1,4 +1,4 @@
-// Package catalogtest makes small catalogs for tests of what answers from them.
+// Package catalogtest makes a small catalog for tests of what answers from them.
 package catalogtest
 
 import (
@@ -10,8 +10,8 @@ import (
 
 // Open loads a catalog of region US with item 10 (shop 1, models 100 and 101, the latter sold out) and item 11 (shop 2, model 110 of unknown
 // stock), and with the tables given by the names of their files, which replace those of the same name.
-func Open(t testing.TB, tables map[string]string) *catalog.Catalog {
-	t.Helper()
+func Open(tb testing.TB, tables map[string]string) *catalog.Catalog {
+	tb.Helper()
 	fsys := fstest.MapFS{
 		"catalog.csv": {Data: []byte("regions,time_zone\nUS,America/New_York\n")},
 		"items.csv":   {Data: []byte("item_id,shop_id,name,categories,labels\n10,1,Cheddar,grocery/cheese,fresh\n11,2,Mop,household,\n")},
@@ -22,7 +22,7 @@ func Open(t testing.TB, tables map[string]string) *catalog.Catalog {
 	}
 	c, err := catalog.Load(fsys)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }

@@ -156,7 +156,7 @@ func (f file) bytes() (string, []byte, error) {
 // draw is a number that depends on what it is for and on an id, evenly spread.
 func draw(purpose string, id int64) uint64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s:%d", purpose, id)
+	_, _ = h.Write(strconv.AppendInt([]byte(purpose+":"), id, 10)) // a hash takes everything
 	x := h.Sum64()
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd

@@ -65,8 +65,12 @@ func open(from fs.FS, found *table.Findings, name string, names ...string) *tabl
 func readSource(from fs.FS, zone *time.Location, found *table.Findings) *source {
 	s := &source{skuByModel: map[int64]int{}, campaigns: map[int64]campaign{}, members: map[int64][]int64{}, households: map[int64]household{}}
 	s.readModels(from, found)
-	s.readPromotions(from, zone, found)
 	s.readCampaigns(from, zone, found)
+	if found.Err() != nil {
+		return s // what refers to models and campaigns would seem wrong too
+	}
+	s.readPromotions(from, zone, found)
+	s.readCoupons(from, found)
 	s.readHouseholds(from, found)
 	s.readBaskets(from, zone, found)
 	return s
@@ -128,21 +132,26 @@ func (s *source) readCampaigns(from fs.FS, zone *time.Location, found *table.Fin
 	for r.Next() {
 		s.campaigns[r.ID(0)] = campaign{start: r.Instant(2, zone, facts.Always), end: r.Instant(3, zone, facts.Never)}
 	}
-	known := func(r *table.Reader, column int) int64 {
-		id := r.ID(column)
-		if _, known := s.campaigns[id]; !known && id != 0 {
-			r.Fault(column, diag.UnknownReference, "add it to campaigns.csv", "there is no campaign %d", id)
-		}
-		return id
+}
+
+// campaign is the id that the cell names.
+func (s *source) campaign(r *table.Reader, column int) int64 {
+	id := r.ID(column)
+	if _, known := s.campaigns[id]; !known && id != 0 {
+		r.Fault(column, diag.UnknownReference, "add it to campaigns.csv", "there is no campaign %d", id)
 	}
-	r = open(from, found, "campaign_households", "campaign_id", "household_id")
+	return id
+}
+
+func (s *source) readCoupons(from fs.FS, found *table.Findings) {
+	r := open(from, found, "campaign_households", "campaign_id", "household_id")
 	for r.Next() {
-		id, user := known(r, 0), r.ID(1)
+		id, user := s.campaign(r, 0), r.ID(1)
 		s.members[user] = append(s.members[user], id)
 	}
 	r = open(from, found, "coupons", "coupon_upc", "campaign_id", "discount_cents", "discount_source", "model_ids")
 	for r.Next() {
-		c := coupon{upc: r.ID(0), campaign: known(r, 1), discount: r.Int(2, 1, facts.Never, 0), models: r.IDs(4)}
+		c := coupon{upc: r.ID(0), campaign: s.campaign(r, 1), discount: r.Int(2, 1, facts.Never, 0), models: r.IDs(4)}
 		for _, id := range c.models {
 			if _, known := s.skuByModel[id]; !known && r.OK() {
 				r.Fault(4, diag.UnknownReference, "add it to models.csv", "there is no model %d", id)

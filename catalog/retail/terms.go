@@ -18,7 +18,7 @@ func (m *maker) taxes() {
 		{"0", []string{"grocery", "produce", "meat", "meat_pckgd", "nutrition", "seafood", "seafood_pckgd", "frozen_grocery", "baby_foods", "infant_formula"}},
 		{"2000", []string{"deli", "pastry"}},
 		{"6000", []string{"soft_drinks", "bag_snacks", "candy_packaged", "candy_checklane", "salad_bar", "restaurant", "chef_shoppe", "floral"}},
-		{"7000", []string{"drug_gm", "garden_center", "household_cleang_needs", "paper_housewares", "cat_food", "dog_foods"}},
+		{"7000", []string{"drug_gm", "garden_center", "household_cleang_needs", "paper_housewares", "cat_food", "dog_foods"}}, //nolint:misspell // a name of the data
 		{"7250", []string{"cosmetics"}},
 		{"8000", []string{"spirits", "beers_ales", "domestic_wine", "imported_wine", "cigarettes"}},
 	} {

@@ -47,6 +47,7 @@ type Reader struct {
 	row      []string
 	line     int
 	ok       bool
+	broken   bool // rows are missing
 	found    *Findings
 	words    map[string][]string // by cell
 	instants map[string]int64
@@ -55,10 +56,12 @@ type Reader struct {
 // Open finds NAME.csv or NAME.csv.gz and reads its header. The reader of a file that is missing or unusable has no rows.
 func Open(fsys fs.FS, spec Spec, found *Findings) *Reader {
 	r := &Reader{spec: spec, found: found, words: map[string][]string{}, instants: map[string]int64{}}
-	r.file, r.data = read(fsys, spec, found)
-	if r.data == nil {
+	var missing bool
+	if r.file, r.data, missing = read(fsys, spec, found); r.data == nil {
+		r.broken = spec.Required || !missing
 		return r
 	}
+	r.broken = true // until the header is read
 	if !utf8.Valid(r.data) {
 		found.Add(diag.Diagnostic{Code: diag.NotUTF8, File: r.file, Message: "the file is not UTF-8", Hint: "save it as UTF-8"})
 		return r
@@ -69,16 +72,17 @@ func Open(fsys fs.FS, spec Spec, found *Findings) *Reader {
 	c.ReuseRecord = true
 	header, err := c.Read()
 	if err != nil {
-		r.broken(err)
+		r.fault(err)
 		return r
 	}
 	if r.header(c, header) {
-		r.csv = c
+		r.csv, r.broken = c, false
 	}
 	return r
 }
 
-func read(fsys fs.FS, spec Spec, found *Findings) (string, []byte) {
+// read returns no data for a file that is missing and for one that cannot be used.
+func read(fsys fs.FS, spec Spec, found *Findings) (name string, data []byte, missing bool) {
 	plain, packed := spec.Name+".csv", spec.Name+".csv.gz"
 	data, err := readAll(fsys, plain, false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,18 +91,18 @@ func read(fsys fs.FS, spec Spec, found *Findings) (string, []byte) {
 			if spec.Required {
 				found.Add(diag.Diagnostic{Code: diag.MissingField, File: plain, Message: "the file is missing", Hint: "a catalog needs " + plain + " or " + packed})
 			}
-			return plain, nil
+			return plain, nil, true
 		}
 		plain = packed
 	} else if _, both := fs.Stat(fsys, packed); both == nil {
 		found.Add(diag.Diagnostic{Code: diag.ConflictingField, File: packed, Message: plain + " is there too", Hint: "remove one of them"})
-		return packed, nil
+		return packed, nil, false
 	}
 	if err != nil {
 		found.Add(diag.Diagnostic{Code: diag.Unreadable, File: plain, Message: err.Error()})
-		return plain, nil
+		return plain, nil, false
 	}
-	return plain, data
+	return plain, data, false
 }
 
 func readAll(fsys fs.FS, name string, packed bool) (_ []byte, err error) {
@@ -182,7 +186,7 @@ func (r *Reader) Next() bool {
 	for {
 		row, err := r.csv.Read()
 		if err != nil {
-			r.broken(err)
+			r.fault(err)
 			r.csv = nil
 			return false
 		}
@@ -191,6 +195,7 @@ func (r *Reader) Next() bool {
 		if len(row) == r.width {
 			return true
 		}
+		r.broken = true
 		r.found.Add(r.at(r.line, 0, diag.Diagnostic{
 			Code:    CSVSyntax,
 			Message: fmt.Sprintf("the row has %d cells, the header has %d", len(row), r.width),
@@ -199,10 +204,11 @@ func (r *Reader) Next() bool {
 	}
 }
 
-func (r *Reader) broken(err error) {
+func (r *Reader) fault(err error) {
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
+		r.broken = true
 		r.found.Add(r.at(parse.Line, parse.Column, diag.Diagnostic{
 			Code: CSVSyntax, Message: parse.Err.Error(),
 			Hint: "put a cell that contains a quote in double quotes, and write the quote twice",
@@ -223,6 +229,12 @@ func (r *Reader) Line() int { return r.line }
 
 // OK says whether no cell of the current row was wrong so far.
 func (r *Reader) OK() bool { return r.ok }
+
+// Reject makes the current row wrong for a reason that was reported elsewhere.
+func (r *Reader) Reject() { r.ok = false }
+
+// Broken says that rows were lost before they could be read, which was reported.
+func (r *Reader) Broken() bool { return r.broken }
 
 // Fault reports that a cell of the current row is wrong. The message is written behind the column's name.
 func (r *Reader) Fault(column int, code diag.Code, hint, message string, args ...any) {

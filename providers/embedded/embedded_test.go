@@ -22,11 +22,11 @@ type thirty struct {
 	promos    []engine.PromoKey
 }
 
-func reference(t testing.TB) *thirty {
-	t.Helper()
+func reference(tb testing.TB) *thirty {
+	tb.Helper()
 	cat, err := catalog.Load(os.DirFS("../../configs/catalog"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	q := &thirty{providers: embedded.Providers(cat)}
 	snap := &scenes.Snapshot{Types: []*facts.PriceRuleType{nil, {ID: 1, Name: "original_price", Original: true}, {ID: 2, Name: "weekly_cut"}}}
