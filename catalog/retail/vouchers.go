@@ -35,7 +35,7 @@ func (m *maker) platformVouchers() {
 		{"code": "PSST", "name": "0.30 off, not announced", "discount_kind": "AMOUNT", "value": "30", "min_spend": "550", "hidden": "true"},
 		{"code": "COINS", "name": "1% back in coins", "reward_type": "COIN_CASHBACK", "discount_kind": "PERCENT", "value": "1000", "cap_per_unit": "100", "min_spend": "300"},
 		{"code": "BIGONE", "name": "1.20 off, with no other voucher", "discount_kind": "AMOUNT", "value": "120", "min_spend": "1200", "exclusive": "true"},
-		{"code": "INAPP", "name": "0.35 off in the app", "discount_kind": "AMOUNT", "value": "35", "min_spend": "500", "client_platforms": "android ios"},
+		{"code": "INAPP", "name": "0.35 off in the app", "discount_kind": "AMOUNT", "value": "35", "min_spend": "500", "client_platforms": "app_android app_ios"},
 		{"code": "TABLET", "name": "2% off on tablets", "discount_kind": "PERCENT", "value": "2000", "cap_per_unit": "50", "device_types": "tablet"},
 		{
 			"code": "CREATOR", "name": "0.40 off from a creator's video", "discount_kind": "AMOUNT", "value": "40", "min_spend": "400",
