@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"proscenium/engine"
 	"proscenium/metrics"
+	"proscenium/scenes/reload"
 )
 
 var update = flag.Bool("update", false, "write docs/reference/metrics.md")
@@ -26,7 +28,7 @@ var shopChat = engine.SceneLabels{Scene: "shop_chat", Client: "chat", Scenario: 
 func scrape(t *testing.T, m *metrics.Metrics, prefix string) []string {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	m.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	body, err := io.ReadAll(recorder.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -92,19 +94,21 @@ func TestWorkOfTheEngineIsCounted(t *testing.T) {
 func TestTheConfigurationIsVisible(t *testing.T) {
 	m := metrics.New()
 	m.Applied("v1", time.Unix(0, 0))
-	m.Loaded(metrics.Applied, time.Unix(100, 0))
-	m.Loaded(metrics.Rejected, time.Unix(200, 5e8))
+	m.Loaded(reload.Status{Outcome: reload.Applied, LoadedAt: time.Unix(100, 0)})
+	m.Loaded(reload.Status{Outcome: reload.Invalid, Stale: true, LoadedAt: time.Unix(200, 5e8)})
 	expect(t, m, "proscenium_config_out_of_sync", "proscenium_config_out_of_sync 1")
 	expect(t, m, "proscenium_config_last_load_timestamp_seconds", "proscenium_config_last_load_timestamp_seconds 200.5")
 
 	m.Applied("v2", time.Unix(0, 0))
-	m.Loaded(metrics.Applied, time.Unix(300, 0))
+	m.Loaded(reload.Status{Outcome: reload.Applied, LoadedAt: time.Unix(300, 0)})
 	expect(t, m, "proscenium_config_out_of_sync", "proscenium_config_out_of_sync 0")
 	expect(t, m, "proscenium_config_info", `proscenium_config_info{version="v2"} 1`)
 	expect(t, m, "proscenium_config_loads_total",
 		`proscenium_config_loads_total{outcome="applied"} 2`,
-		`proscenium_config_loads_total{outcome="rejected"} 1`,
-		`proscenium_config_loads_total{outcome="unchanged"} 0`)
+		`proscenium_config_loads_total{outcome="invalid"} 1`,
+		`proscenium_config_loads_total{outcome="refused"} 0`,
+		`proscenium_config_loads_total{outcome="same"} 0`,
+		`proscenium_config_loads_total{outcome="unreadable"} 0`)
 }
 
 func TestTheSeriesOfASceneEndWithIt(t *testing.T) {

@@ -6,33 +6,47 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"proscenium/scenes"
+	"proscenium/scenes/diag"
+	"proscenium/scenes/reload"
 )
 
 // ConfigStatus tells which configuration serves and what became of the last one read.
 type ConfigStatus struct {
 	// Version is the hash of the configuration that serves; empty before the first.
-	Version  string    `json:"version"`
-	LoadedAt time.Time `json:"loaded_at"`
-	// Source is where it comes from.
+	Version   string    `json:"version"`
+	AppliedAt time.Time `json:"applied_at"`
+	// Source is where it comes from, and Files what it was read from.
 	Source string   `json:"source"`
 	Files  []string `json:"files"`
-	// Differs says that what is there now is not what serves: it has errors, which Findings lists.
-	Differs    bool      `json:"differs"`
-	LastLoadAt time.Time `json:"last_load_at"`
-	// LastOutcome is applied, rejected or unchanged.
-	LastOutcome string    `json:"last_outcome"`
-	Findings    []Finding `json:"findings"`
+	// Differs says that what is there now is not what serves: Findings or Error say why.
+	Differs bool `json:"differs"`
+	// Outcome is that of the last load of something new: applied, same, invalid, refused or unreadable.
+	Outcome  string            `json:"outcome"`
+	LoadedAt time.Time         `json:"loaded_at"`
+	Findings []diag.Diagnostic `json:"findings"`
+	Error    string            `json:"error,omitempty"`
+	// Watch is why the source is polled instead of watched; empty while it is watched.
+	Watch string `json:"watch,omitempty"`
 }
 
-// Finding is one thing that is wrong, or doubtful, in the configuration read last.
-type Finding struct {
-	Severity string `json:"severity"`
-	Code     string `json:"code"`
-	Message  string `json:"message"`
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Column   int    `json:"column,omitempty"`
-	Hint     string `json:"hint,omitempty"`
+// StatusOf is the status of a reloader, for people and programs. serving may be nil.
+func StatusOf(source string, serving *scenes.Snapshot, status reload.Status) ConfigStatus {
+	s := ConfigStatus{
+		Version: status.Version, AppliedAt: status.AppliedAt, Source: source,
+		Differs: status.Stale, Outcome: string(status.Outcome), LoadedAt: status.LoadedAt, Findings: status.Diagnostics,
+	}
+	if serving != nil {
+		s.Files = serving.Sources
+	}
+	if status.Err != nil {
+		s.Error = status.Err.Error()
+	}
+	if status.WatchErr != nil {
+		s.Watch = status.WatchErr.Error()
+	}
+	return s
 }
 
 // AdminDeps are what the admin port tells of.
@@ -57,7 +71,7 @@ func Admin(deps AdminDeps) http.Handler {
 	mux.HandleFunc("GET /configz", func(w http.ResponseWriter, _ *http.Request) {
 		status := deps.Config()
 		if status.Findings == nil {
-			status.Findings = []Finding{}
+			status.Findings = []diag.Diagnostic{}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		encoder := json.NewEncoder(w)

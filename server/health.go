@@ -102,6 +102,6 @@ func endingWith(stopping context.Context, h http.Handler) http.Handler {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		defer context.AfterFunc(stopping, cancel)()
-		h.ServeHTTP(w, r.WithContext(ctx))
+		h.ServeHTTP(w, r.WithContext(ctx)) //nolint:contextcheck // ctx is the request's, with one more way to end
 	})
 }

@@ -22,6 +22,7 @@ type Pricer interface {
 // pricing is PricingService.
 type pricing struct{ pricer Pricer }
 
+// GetPromotionInfo prices items.
 func (p pricing) GetPromotionInfo(
 	ctx context.Context, req *connect.Request[pricingv1.GetPromotionInfoRequest],
 ) (*connect.Response[pricingv1.GetPromotionInfoResponse], error) {
@@ -32,6 +33,7 @@ func (p pricing) GetPromotionInfo(
 	return connect.NewResponse(answer), nil
 }
 
+// DeletePriceStockCache drops cached price + stock records.
 func (p pricing) DeletePriceStockCache(
 	_ context.Context, req *connect.Request[pricingv1.DeletePriceStockCacheRequest],
 ) (*connect.Response[pricingv1.DeletePriceStockCacheResponse], error) {
@@ -42,6 +44,7 @@ func (p pricing) DeletePriceStockCache(
 	return connect.NewResponse(&pricingv1.DeletePriceStockCacheResponse{Deleted: int64(n)}), nil
 }
 
+// DeletePriceSoldOutCache drops cached price + sold-out records.
 func (p pricing) DeletePriceSoldOutCache(
 	_ context.Context, req *connect.Request[pricingv1.DeletePriceSoldOutCacheRequest],
 ) (*connect.Response[pricingv1.DeletePriceSoldOutCacheResponse], error) {

@@ -28,6 +28,12 @@ func Listen(ctx context.Context, mainAddress, adminAddress string) (Listeners, e
 	return Listeners{Main: main, Admin: admin}, nil
 }
 
+// Close closes both ports; it is for those who do not get to [Run].
+func (l Listeners) Close() {
+	_ = l.Main.Close()
+	_ = l.Admin.Close()
+}
+
 // RunOptions say how a process serves and ends.
 type RunOptions struct {
 	Server *Server

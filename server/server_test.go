@@ -156,13 +156,14 @@ func transports(t *testing.T) map[string]struct {
 	}
 }
 
-func onEveryTransport(t *testing.T, url string, run func(*testing.T, pricingv1connect.PricingServiceClient)) {
+// clients call in every way, by the name of the way.
+func clients(t *testing.T, url string) map[string]pricingv1connect.PricingServiceClient {
 	t.Helper()
+	all := make(map[string]pricingv1connect.PricingServiceClient)
 	for name, way := range transports(t) {
-		t.Run(name, func(t *testing.T) {
-			run(t, pricingv1connect.NewPricingServiceClient(way.client, url, way.options...))
-		})
+		all[name] = pricingv1connect.NewPricingServiceClient(way.client, url, way.options...)
 	}
+	return all
 }
 
 func request(change func(*pricingv1.GetPromotionInfoRequest)) *pricingv1.GetPromotionInfoRequest {
@@ -213,15 +214,17 @@ func refusalOf(t *testing.T, err error) refusal {
 
 func TestAPriceIsAnsweredOnEveryTransport(t *testing.T) {
 	f := start(t, &pricer{price: echo}, nil)
-	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-		res, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := res.Msg.GetItems()[0]; got.GetItemId() != 7 || got.GetFinalPrice() != 199 {
-			t.Errorf("answer %v", res.Msg)
-		}
-	})
+	for name, client := range clients(t, f.url) {
+		t.Run(name, func(t *testing.T) {
+			res, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := res.Msg.GetItems()[0]; got.GetItemId() != 7 || got.GetFinalPrice() != 199 {
+				t.Errorf("answer %v", res.Msg)
+			}
+		})
+	}
 }
 
 func TestBadRequestsAreRefusedWithReasonAndFieldOnEveryTransport(t *testing.T) {
@@ -260,12 +263,14 @@ func TestBadRequestsAreRefusedWithReasonAndFieldOnEveryTransport(t *testing.T) {
 		}, invalid("region", "items[1].item_id", "items[1].shop_id", "context.user_path")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-				_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(c.change)))
-				if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
-					t.Errorf("%v (-want +got):\n%s", err, diff)
-				}
-			})
+			for name, client := range clients(t, f.url) {
+				t.Run(name, func(t *testing.T) {
+					_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(c.change)))
+					if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
+						t.Errorf("%v (-want +got):\n%s", err, diff)
+					}
+				})
+			}
 		})
 	}
 }
@@ -285,15 +290,17 @@ func TestFaultsKeepTheirReasonOnEveryTransport(t *testing.T) {
 	for kind, code := range kinds {
 		fails = fault.New(kind, "SOME_REASON", "it is so").With("command", "price.query").Because(errors.New("dial 10.0.0.1: refused"))
 		fails.Field = "user_id"
-		onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-			_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
-			if diff := cmp.Diff(refusal{code, "SOME_REASON", []string{"user_id"}}, refusalOf(t, err)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			if !strings.Contains(err.Error(), "it is so") || strings.Contains(err.Error(), "10.0.0.1") {
-				t.Errorf("message %q; want the fault's, without its cause", err)
-			}
-		})
+		for name, client := range clients(t, f.url) {
+			t.Run(name, func(t *testing.T) {
+				_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
+				if diff := cmp.Diff(refusal{code, "SOME_REASON", []string{"user_id"}}, refusalOf(t, err)); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				if !strings.Contains(err.Error(), "it is so") || strings.Contains(err.Error(), "10.0.0.1") {
+					t.Errorf("message %q; want the fault's, without its cause", err)
+				}
+			})
+		}
 	}
 	if !strings.Contains(f.log.String(), "10.0.0.1") {
 		t.Error("the log does not have the cause")
@@ -332,15 +339,17 @@ func TestAPanicFailsOneRequestAndIsLoggedWithItsStack(t *testing.T) {
 		}
 		return echo(ctx, c, req)
 	}}, nil)
-	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-		_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(func(r *pricingv1.GetPromotionInfoRequest) { r.Region = "XX" })))
-		if got := refusalOf(t, err); got.Code != connect.CodeInternal || strings.Contains(err.Error(), "boom") {
-			t.Errorf("answer %v", err)
-		}
-		if _, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil))); err != nil {
-			t.Errorf("the request after: %v", err)
-		}
-	})
+	for name, client := range clients(t, f.url) {
+		t.Run(name, func(t *testing.T) {
+			_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(func(r *pricingv1.GetPromotionInfoRequest) { r.Region = "XX" })))
+			if got := refusalOf(t, err); got.Code != connect.CodeInternal || strings.Contains(err.Error(), "boom") {
+				t.Errorf("answer %v", err)
+			}
+			if _, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil))); err != nil {
+				t.Errorf("the request after: %v", err)
+			}
+		})
+	}
 	if log := f.log.String(); !strings.Contains(log, "panic: boom") || !strings.Contains(log, "server_test.go") {
 		t.Errorf("log without panic and stack:\n%s", log)
 	}
@@ -351,14 +360,16 @@ func TestTheDeadlineOfACallReachesTheEngine(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}, nil)
-	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		defer cancel()
-		_, err := client.GetPromotionInfo(ctx, connect.NewRequest(request(nil)))
-		if code := connect.CodeOf(err); code != connect.CodeDeadlineExceeded {
-			t.Errorf("code %v of %v", code, err)
-		}
-	})
+	for name, client := range clients(t, f.url) {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+			defer cancel()
+			_, err := client.GetPromotionInfo(ctx, connect.NewRequest(request(nil)))
+			if code := connect.CodeOf(err); code != connect.CodeDeadlineExceeded {
+				t.Errorf("code %v of %v", code, err)
+			}
+		})
+	}
 }
 
 func TestCachesArePurgedOnEveryTransport(t *testing.T) {
@@ -372,28 +383,30 @@ func TestCachesArePurgedOnEveryTransport(t *testing.T) {
 		got = purge{cache, region, keys}
 		return 5, nil
 	}}, nil)
-	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-		refs := []*pricingv1.ModelRef{{ItemId: 1}, {ItemId: 2, ModelId: 3}}
-		keys := []engine.PriceKey{{ItemID: 1}, {ItemID: 2, ModelID: 3}}
-		stock, err := client.DeletePriceStockCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceStockCacheRequest{Region: "US", Models: refs}))
-		if err != nil || stock.Msg.GetDeleted() != 5 {
-			t.Fatalf("%v, %v", stock, err)
-		}
-		if diff := cmp.Diff(purge{engine.PriceStockCache, "US", keys}, got); diff != "" {
-			t.Error(diff)
-		}
-		soldOut, err := client.DeletePriceSoldOutCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceSoldOutCacheRequest{Region: "US", Models: refs}))
-		if err != nil || soldOut.Msg.GetDeleted() != 5 {
-			t.Fatalf("%v, %v", soldOut, err)
-		}
-		if diff := cmp.Diff(purge{engine.PriceSoldOutCache, "US", keys}, got); diff != "" {
-			t.Error(diff)
-		}
-		_, err = client.DeletePriceStockCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceStockCacheRequest{Region: "US"}))
-		if diff := cmp.Diff(refusal{connect.CodeInvalidArgument, "INVALID_REQUEST", []string{"models"}}, refusalOf(t, err)); diff != "" {
-			t.Error(diff)
-		}
-	})
+	for name, client := range clients(t, f.url) {
+		t.Run(name, func(t *testing.T) {
+			refs := []*pricingv1.ModelRef{{ItemId: 1}, {ItemId: 2, ModelId: 3}}
+			keys := []engine.PriceKey{{ItemID: 1}, {ItemID: 2, ModelID: 3}}
+			stock, err := client.DeletePriceStockCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceStockCacheRequest{Region: "US", Models: refs}))
+			if err != nil || stock.Msg.GetDeleted() != 5 {
+				t.Fatalf("%v, %v", stock, err)
+			}
+			if diff := cmp.Diff(purge{engine.PriceStockCache, "US", keys}, got); diff != "" {
+				t.Error(diff)
+			}
+			soldOut, err := client.DeletePriceSoldOutCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceSoldOutCacheRequest{Region: "US", Models: refs}))
+			if err != nil || soldOut.Msg.GetDeleted() != 5 {
+				t.Fatalf("%v, %v", soldOut, err)
+			}
+			if diff := cmp.Diff(purge{engine.PriceSoldOutCache, "US", keys}, got); diff != "" {
+				t.Error(diff)
+			}
+			_, err = client.DeletePriceStockCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceStockCacheRequest{Region: "US"}))
+			if diff := cmp.Diff(refusal{connect.CodeInvalidArgument, "INVALID_REQUEST", []string{"models"}}, refusalOf(t, err)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }
 
 func TestABodyOfTenMegabytesIsRefused(t *testing.T) {
@@ -401,16 +414,18 @@ func TestABodyOfTenMegabytesIsRefused(t *testing.T) {
 	large := request(func(r *pricingv1.GetPromotionInfoRequest) {
 		r.Context = &pricingv1.RequestContext{UserPath: strings.Repeat("x", 10<<20)}
 	})
-	onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-		want := connect.CodeResourceExhausted
-		if strings.HasSuffix(t.Name(), "GET") {
-			want = connect.CodeUnknown // net/http refuses a URL of that length, before any handler
-		}
-		_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(large))
-		if code := connect.CodeOf(err); code != want {
-			t.Errorf("code %v of %v", code, err)
-		}
-	})
+	for name, client := range clients(t, f.url) {
+		t.Run(name, func(t *testing.T) {
+			want := connect.CodeResourceExhausted
+			if strings.HasSuffix(t.Name(), "GET") {
+				want = connect.CodeUnknown // net/http refuses a URL of that length, before any handler
+			}
+			_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(large))
+			if code := connect.CodeOf(err); code != want {
+				t.Errorf("code %v of %v", code, err)
+			}
+		})
+	}
 }
 
 func TestACurlOfTenMegabytesGetsTheReason(t *testing.T) {
@@ -502,22 +517,24 @@ func TestCredentials(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, &pricer{price: echo}, func(d *Deps) { d.Access = Access{Required: c.required, Credentials: credentials} })
-			onEveryTransport(t, f.url, func(t *testing.T, client pricingv1connect.PricingServiceClient) {
-				req := connect.NewRequest(request(nil))
-				for key, values := range c.header {
-					req.Header().Set(key, values[0])
-				}
-				res, err := client.GetPromotionInfo(t.Context(), req)
-				if err != nil {
-					if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
-						t.Errorf("%v (-want +got):\n%s", err, diff)
+			for name, client := range clients(t, f.url) {
+				t.Run(name, func(t *testing.T) {
+					req := connect.NewRequest(request(nil))
+					for key, values := range c.header {
+						req.Header().Set(key, values[0])
 					}
-					return
-				}
-				if c.want.Reason != "" || res.Msg.GetCurrency() != c.wantClient {
-					t.Errorf("answered as client %q; want %q, %v", res.Msg.GetCurrency(), c.wantClient, c.want)
-				}
-			})
+					res, err := client.GetPromotionInfo(t.Context(), req)
+					if err != nil {
+						if diff := cmp.Diff(c.want, refusalOf(t, err)); diff != "" {
+							t.Errorf("%v (-want +got):\n%s", err, diff)
+						}
+						return
+					}
+					if c.want.Reason != "" || res.Msg.GetCurrency() != c.wantClient {
+						t.Errorf("answered as client %q; want %q, %v", res.Msg.GetCurrency(), c.wantClient, c.want)
+					}
+				})
+			}
 			_, key, _ := strings.Cut(c.header.Get("Authorization"), " ")
 			if key != "" && strings.Contains(f.log.String(), key) {
 				t.Errorf("the log shows a key:\n%s", f.log.String())

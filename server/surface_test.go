@@ -23,6 +23,7 @@ import (
 	"proscenium/engine"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
+	"proscenium/scenes/diag"
 )
 
 func http2Client(t *testing.T) *http.Client {
@@ -140,7 +141,7 @@ func TestASpanOfACallJoinsTheCallersTrace(t *testing.T) {
 	}
 	refused := false
 	for _, attr := range got[1].Attributes {
-		refused = refused || strings.Contains(attr.Value.Emit(), "INVALID_ARGUMENT")
+		refused = refused || strings.Contains(attr.Value.String(), "INVALID_ARGUMENT")
 	}
 	if !refused {
 		t.Errorf("the span of a refused call does not have its code: %v", got[1].Attributes)
@@ -181,13 +182,20 @@ func TestTheAdminPortTellsTheState(t *testing.T) {
 	if code, _ := get(t, admin, "/unknown"); code != http.StatusNotFound {
 		t.Errorf("an unknown page: %d", code)
 	}
-	status = ConfigStatus{Version: "v7", Differs: true, LastOutcome: "rejected", Findings: []Finding{{Severity: "error", Code: "CEL_SYNTAX", File: "a.yaml", Line: 3, Column: 9}}}
+	status = ConfigStatus{Version: "v7", Differs: true, Outcome: "invalid", Findings: []diag.Diagnostic{{Severity: diag.Error, Code: diag.CELSyntax, File: "a.yaml", Line: 3, Column: 9}}}
 	_, body := get(t, admin, "/configz")
-	var got ConfigStatus
+	var got struct {
+		Version  string `json:"version"`
+		Differs  bool   `json:"differs"`
+		Findings []struct {
+			Severity string `json:"severity"`
+			Line     int    `json:"line"`
+		} `json:"findings"`
+	}
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Version != "v7" || !got.Differs || len(got.Findings) != 1 || got.Findings[0].Line != 3 {
+	if got.Version != "v7" || !got.Differs || len(got.Findings) != 1 || got.Findings[0].Line != 3 || got.Findings[0].Severity != "error" {
 		t.Errorf("configz %s", body)
 	}
 }

@@ -58,7 +58,8 @@ func Load(sources Sources) (Settings, error) {
 	if _, err := decode(merged, &s); err != nil {
 		return s, fmt.Errorf("settings: %w", err)
 	}
-	return s, s.Check()
+	err := s.Check()
+	return s, err
 }
 
 func loadFile(into *koanf.Koanf, name string) error {
