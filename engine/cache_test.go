@@ -37,7 +37,7 @@ func TestRecordsAreCachedUntilTheyArePurged(t *testing.T) {
 		if change != nil {
 			change(req)
 		}
-		return onlyModel(t, ask(t, e, req)).FinalPrice
+		return onlyModel(t, ask(t, e, req)).GetFinalPrice()
 	}
 	final(nil)
 	price = 90
@@ -131,7 +131,7 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if resp, err := e.Price(t.Context(), engine.Caller{}, request("s", 1)); err != nil || resp.Items[0].Models[0].FinalPrice != 100 {
+			if resp, err := e.Price(t.Context(), engine.Caller{}, request("s", 1)); err != nil || resp.Items[0].Models[0].GetFinalPrice() != 100 {
 				t.Errorf("got %v, %v", resp, err)
 			}
 		})

@@ -140,8 +140,8 @@ func TestEveryDependencyFailsInEveryWay(t *testing.T) {
 					misbehave(w, command, fail.how)
 					resp := ask(t, w.engine(t, base+scene("s", fullScenario, full)), asUser(request("s", 1), 7))
 					m := onlyModel(t, resp)
-					if m.FinalPrice != want.final || resp.Accurate == want.priceRelated {
-						t.Errorf("final price %d, accurate %v; want %d, %v", m.FinalPrice, resp.Accurate, want.final, !want.priceRelated)
+					if m.GetFinalPrice() != want.final || resp.GetAccurate() == want.priceRelated {
+						t.Errorf("final price %d, accurate %v; want %d, %v", m.GetFinalPrice(), resp.GetAccurate(), want.final, !want.priceRelated)
 					}
 					if len(resp.Degradations) != 1 || resp.Degradations[0].Feature != want.feature || resp.Degradations[0].Scope != command || resp.Degradations[0].Cause != fail.cause {
 						t.Errorf("degradations %v; want %s of %s by %v", resp.Degradations, want.feature, command, fail.cause)
@@ -208,8 +208,8 @@ func TestEveryDowngradeIsNoError(t *testing.T) {
 			e := w.engine(t, base+scene("s", fullScenario, full+"    downgrade: {propagate_error_when_final_price_related_dependency_fails: true}\n")+
 				"downgrades:\n  - {feature: "+tt.feature+", reason: test}\n")
 			resp := ask(t, e, asUser(request("s", 1), 7))
-			if got := onlyModel(t, resp).FinalPrice; got != tt.final || !resp.Accurate {
-				t.Errorf("final price %d, accurate %v; want %d, true", got, resp.Accurate, tt.final)
+			if got := onlyModel(t, resp).GetFinalPrice(); got != tt.final || !resp.GetAccurate() {
+				t.Errorf("final price %d, accurate %v; want %d, true", got, resp.GetAccurate(), tt.final)
 			}
 			want := &pricingv1.Degradation{Feature: strings.ToLower(tt.feature), Scope: "all", Cause: pricingv1.DegradationCause_DEGRADATION_CAUSE_OPERATOR}
 			if len(resp.Degradations) != 1 || resp.Degradations[0].String() != want.String() {
@@ -240,7 +240,7 @@ func TestPriceAfterVoucherDowngradeUsesTheDowngradedPools(t *testing.T) {
 			}
 			conf := replace(full, "need_applied_voucher_detail: true, downgraded_shop_voucher_pool: SHOP", tt.pools)
 			resp := ask(t, w.engine(t, base+scene("s", fullScenario, conf)+on), asUser(request("s", 1), 7))
-			if got := onlyModel(t, resp).FinalPrice; got != tt.final || w.voucher.calls.Load() != tt.calls || !resp.Accurate {
+			if got := onlyModel(t, resp).GetFinalPrice(); got != tt.final || w.voucher.calls.Load() != tt.calls || !resp.GetAccurate() {
 				t.Errorf("final price %d after %d calls; want %d after %d", got, w.voucher.calls.Load(), tt.final, tt.calls)
 			}
 			if len(resp.Degradations) != 1 || resp.Degradations[0].Scope != "region:US,scene:s" {
@@ -297,7 +297,7 @@ func TestQueriesAreSplitIntoBatches(t *testing.T) {
 		req.Items = []*pricingv1.RequestItem{it}
 		resp := ask(t, e, req)
 		for i, m := range resp.Items[0].Models {
-			if m.ModelId != int64(i+1) || m.FinalPrice != int64(i+1) {
+			if m.ModelId != int64(i+1) || m.GetFinalPrice() != int64(i+1) {
 				t.Fatalf("model %d: got %v", i+1, m)
 			}
 		}

@@ -40,7 +40,7 @@ func TestMainPromoOfAModel(t *testing.T) {
 			w := newWorld(noon, model(10, tt.promos...))
 			got := onlyModel(t, ask(t, w.engine(t, base+scene("s", tt.scenario, modelMain)), request("s", 1)))
 			if tt.want < 0 {
-				if got.Status != pricingv1.Status_STATUS_NO_PROMOTION || got.MainPromo != nil || got.FinalPrice != 0 {
+				if got.Status != pricingv1.Status_STATUS_NO_PROMOTION || got.MainPromo != nil || got.GetFinalPrice() != 0 {
 					t.Fatalf("want no promotion, got %v", got)
 				}
 				return
@@ -48,8 +48,8 @@ func TestMainPromoOfAModel(t *testing.T) {
 			if got.Status != pricingv1.Status_STATUS_OK || got.MainPromo.GetPromotionId() != tt.want || got.SoldOut != tt.soldOut {
 				t.Fatalf("want promotion %d (sold out: %v), got %v", tt.want, tt.soldOut, got)
 			}
-			if got.FinalPrice != got.MainPromo.Price {
-				t.Fatalf("final price %d is not the promotion's %d", got.FinalPrice, got.MainPromo.Price)
+			if got.GetFinalPrice() != got.MainPromo.GetPrice() {
+				t.Fatalf("final price %d is not the promotion's %d", got.GetFinalPrice(), got.MainPromo.GetPrice())
 			}
 		})
 	}
@@ -71,7 +71,7 @@ func TestWindowsAreClosedAtTheStartAndOpenAtTheEnd(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w.now = tt.now
-			if got := onlyModel(t, ask(t, e, request("s", 1))).FinalPrice; got != tt.want {
+			if got := onlyModel(t, ask(t, e, request("s", 1))).GetFinalPrice(); got != tt.want {
 				t.Fatalf("got %d, want %d", got, tt.want)
 			}
 		})
@@ -158,12 +158,11 @@ func TestItemMainPromo(t *testing.T) {
 			w := newWorld(noon, models...)
 			w.gmv.answer = func(_ *engineCall, k priceKey) int64 { return map[int64]int64{10: 500, 11: 400, 12: 9000}[k.ModelID] }
 			it := ask(t, w.engine(t, base+scene("s", "    item_display: {main_promo_sorting: "+tt.sorting+"}\n", display)), request("s", 1)).Items[0]
-			if it.MainModelId != tt.model || it.FinalPrice != it.MainPromo.GetPrice() {
-				t.Fatalf("got model %d at %d, want model %d", it.MainModelId, it.FinalPrice, tt.model)
+			if it.MainModelId != tt.model || it.GetFinalPrice() != it.MainPromo.GetPrice() {
+				t.Fatalf("got model %d at %d, want model %d", it.MainModelId, it.GetFinalPrice(), tt.model)
 			}
-			want := &pricingv1.PriceRange{MinFinalPrice: 10, MaxFinalPrice: 80, MinPromoPrice: 10, MaxPromoPrice: 80}
-			if it.PriceRange.GetMinFinalPrice() != want.MinFinalPrice || it.PriceRange.GetMaxFinalPrice() != want.MaxFinalPrice {
-				t.Fatalf("got range %v, want %v", it.PriceRange, want)
+			if r := it.PriceRange; r.GetMinFinalPrice() != 10 || r.GetMaxFinalPrice() != 80 || r.GetMinPromoPrice() != 10 || r.GetMaxPromoPrice() != 80 {
+				t.Fatalf("got range %v", r)
 			}
 			if asked := w.gmv.calls.Load(); (tt.sorting == "GMV") != (asked == 1) {
 				t.Fatalf("gmv.query was called %d times", asked)

@@ -129,14 +129,14 @@ func TestWorkedCase(t *testing.T) {
     rebate: {need_rebate_info: true}
 `)), request("s", 1))
 			m := onlyModel(t, resp)
-			if m.FinalPrice != tt.final || m.Rebate.GetTotalRebateRate() != tt.rate || m.Rebate.GetPromoRebateRate() != tt.rate || m.PromoPrice != 90 {
+			if m.GetFinalPrice() != tt.final || m.Rebate.GetTotalRebateRate() != tt.rate || m.Rebate.GetPromoRebateRate() != tt.rate || m.GetPromoPrice() != 90 {
 				t.Fatalf("got %v", m)
 			}
 			if got := m.Vouchers.GetApplied(); len(got) != 1 || got[0].VoucherId != 77 || got[0].Discount != 5 {
 				t.Fatalf("got vouchers %v", got)
 			}
-			if !resp.Accurate || len(resp.Degradations) != 0 {
-				t.Fatalf("got accurate %v, %v", resp.Accurate, resp.Degradations)
+			if !resp.GetAccurate() || len(resp.Degradations) != 0 {
+				t.Fatalf("got accurate %v, %v", resp.GetAccurate(), resp.Degradations)
 			}
 		})
 	}
@@ -156,7 +156,7 @@ func TestTotalsAreUnitTimesQuantity(t *testing.T) {
 		t.Fatalf("got %v", got)
 	}
 	models := resp.Items[0].Models
-	if len(models) != 3 || models[0].Tax.GetTaxRate() != 9000 || models[2].Status != pricingv1.Status_STATUS_NOT_FOUND || models[2].FinalPrice != 0 {
+	if len(models) != 3 || models[0].Tax.GetTaxRate() != 9000 || models[2].Status != pricingv1.Status_STATUS_NOT_FOUND || models[2].GetFinalPrice() != 0 {
 		t.Fatalf("got %v", models)
 	}
 }
@@ -205,7 +205,7 @@ func TestTaxSelection(t *testing.T) {
 			req.Region = tt.region
 			resp := ask(t, w.engine(t, conf+scene("s", "    tax: {selection_mode: "+tt.mode+"}\n", modelMain)), req)
 			m := onlyModel(t, resp)
-			got := want{m.FinalPrice, m.Tax.GetTaxValue(), m.Tax.GetTaxRate(), w.tax.calls.Load() > 0, resp.Accurate}
+			got := want{m.GetFinalPrice(), m.Tax.GetTaxValue(), m.Tax.GetTaxRate(), w.tax.calls.Load() > 0, resp.GetAccurate()}
 			if got != tt.want {
 				t.Fatalf("got %+v, want %+v", got, tt.want)
 			}

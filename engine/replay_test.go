@@ -68,7 +68,7 @@ func TestReplayOfRetailBaskets(t *testing.T) {
 			t.Fatal(problems)
 		}
 		for i, it := range ask(t, e, req).Items {
-			if got, want := it.Models[0].FinalPrice, max(0, batch[i].paid); got != want {
+			if got, want := it.Models[0].GetFinalPrice(), max(0, batch[i].paid); got != want {
 				t.Errorf("line %d, %+v: final price %d, want %d", from+i+2, batch[i], got, want)
 			}
 		}

@@ -71,7 +71,7 @@ func TestUnknownItemsAndModelsAreNotFoundAndTheOthersArePriced(t *testing.T) {
 	req := request("s", 1, 2)
 	req.Items[0].Models = []*pricingv1.RequestModel{{ModelId: 404}, {ModelId: 10}}
 	items := ask(t, e, req).Items
-	if items[0].Status != pricingv1.Status_STATUS_OK || items[0].Models[0].Status != pricingv1.Status_STATUS_NOT_FOUND || items[0].Models[1].FinalPrice != 100 {
+	if items[0].Status != pricingv1.Status_STATUS_OK || items[0].Models[0].Status != pricingv1.Status_STATUS_NOT_FOUND || items[0].Models[1].GetFinalPrice() != 100 {
 		t.Errorf("got %v", items[0])
 	}
 	if items[1].Status != pricingv1.Status_STATUS_NOT_FOUND || len(items[1].Models) != 0 {
@@ -106,10 +106,10 @@ func TestAHundredItemsOfThirtyModels(t *testing.T) {
 			t.Fatalf("item %d has %d models", it.ItemId, len(it.Models))
 		}
 		for _, m := range it.Models {
-			if m.FinalPrice != m.ModelId {
-				t.Fatalf("model %d costs %d", m.ModelId, m.FinalPrice)
+			if m.GetFinalPrice() != m.ModelId {
+				t.Fatalf("model %d costs %d", m.ModelId, m.GetFinalPrice())
 			}
-			sum += m.FinalPrice
+			sum += m.GetFinalPrice()
 		}
 	}
 	if resp.Totals.GetFinalPrice() != sum {
@@ -121,12 +121,12 @@ func TestAnyTimeScenesPriceAtTheTimeAsked(t *testing.T) {
 	w := newWorld(noon, model(10, promo(0, original, 100), between(promo(1, flashSale, 50), noon.Add(time.Hour), noon.Add(2*time.Hour))))
 	e := w.engine(t, base+scene("s", "    time_mode: ANY_TIME\n", modelMain))
 	req := request("s", 1)
-	if resp := ask(t, e, req); onlyModel(t, resp).FinalPrice != 100 || !resp.PricedAt.AsTime().Equal(noon) {
+	if resp := ask(t, e, req); onlyModel(t, resp).GetFinalPrice() != 100 || !resp.PricedAt.AsTime().Equal(noon) {
 		t.Errorf("without a time it is now: %v", resp)
 	}
 	at := noon.Add(time.Hour)
 	req.AtTime = timestamppb.New(at)
-	if resp := ask(t, e, req); onlyModel(t, resp).FinalPrice != 50 || !resp.PricedAt.AsTime().Equal(at) {
+	if resp := ask(t, e, req); onlyModel(t, resp).GetFinalPrice() != 50 || !resp.PricedAt.AsTime().Equal(at) {
 		t.Errorf("got %v", resp)
 	}
 }
@@ -158,8 +158,8 @@ func TestExperimentsSplitUsersAlike(t *testing.T) {
 		resp := ask(t, e, asUser(request("s", 1), user))
 		group := resp.Experiment.GetGroup()
 		count[group]++
-		if m := onlyModel(t, resp); m.FinalPrice != price[group] || !resp.Accurate || len(resp.Degradations) != 0 {
-			t.Fatalf("user %d of group %q pays %d", user, group, m.FinalPrice)
+		if m := onlyModel(t, resp); m.GetFinalPrice() != price[group] || !resp.GetAccurate() || len(resp.Degradations) != 0 {
+			t.Fatalf("user %d of group %q pays %d", user, group, m.GetFinalPrice())
 		}
 		if again := ask(t, restarted, asUser(request("s", 1), user)).Experiment.GetGroup(); again != group {
 			t.Fatalf("user %d is in %s, and in %s after a restart", user, group, again)
@@ -170,7 +170,7 @@ func TestExperimentsSplitUsersAlike(t *testing.T) {
 			t.Errorf("%s: %d users, want about %d", group, got, want)
 		}
 	}
-	if resp := ask(t, e, request("s", 1)); resp.Experiment != nil || onlyModel(t, resp).FinalPrice != 70 {
+	if resp := ask(t, e, request("s", 1)); resp.Experiment != nil || onlyModel(t, resp).GetFinalPrice() != 70 {
 		t.Errorf("a guest is outside of the experiment: %v", resp)
 	}
 }

@@ -37,6 +37,7 @@ type builder struct {
 	uses     slab[pricingv1.Voucher]
 	stocks   slab[pricingv1.Stock]
 	decors   slab[pricingv1.Decoration]
+	numbers  slab[int64]
 	lists    []*pricingv1.Voucher
 	// known holds the instants made last: promotions of a request mostly share their windows.
 	known [4]struct {
@@ -52,9 +53,10 @@ func (st *state) result() (*pricingv1.GetPromotionInfoResponse, error) {
 	b := builder{st: st}
 	b.promos.size, b.details.size, b.taxes.size, b.rebates.size = b.promoCount(n), b.promoCount(n), n, n
 	b.vouchers.size, b.uses.size, b.stocks.size, b.decors.size, b.times.size = n, 2*n, n, n, 16
+	b.numbers.size = b.promoCount(n) + 4*n + 5*len(st.items)
 
 	resp := &pricingv1.GetPromotionInfoResponse{
-		Accurate: !st.inaccurate, ConfigVersion: st.program.snap.Version, Currency: st.market.region.Currency, PricedAt: b.time(st.at),
+		Accurate: new(!st.inaccurate), ConfigVersion: st.program.snap.Version, Currency: st.market.region.Currency, PricedAt: b.time(st.at),
 		Items: make([]*pricingv1.Item, len(st.items)),
 	}
 	if st.group != "" {
@@ -85,12 +87,12 @@ func (st *state) result() (*pricingv1.GetPromotionInfoResponse, error) {
 		if err != nil {
 			return nil, err
 		}
-		resp.Totals = &pricingv1.Totals{FinalPrice: final}
+		resp.Totals = &pricingv1.Totals{FinalPrice: &final}
 		if st.showsTax() {
-			resp.Totals.Tax = tax
+			resp.Totals.Tax = &tax
 		}
 		if st.plan.rebateInfo {
-			resp.Totals.Rebate = rebate
+			resp.Totals.Rebate = &rebate
 		}
 	}
 	for _, d := range st.degraded {
@@ -141,7 +143,7 @@ func (b *builder) item(out *pricingv1.Item, it *itemState) {
 	if it.main != nil && p.itemMain {
 		out.MainPromo = b.promo(it.mainModel, it.main)
 		out.MainPromo.Decoration = b.decoration(&it.mainDecoration)
-		out.MainModelId, out.FinalPrice = it.mainModel.id, it.mainModel.price.Final
+		out.MainModelId, out.FinalPrice = it.mainModel.id, b.number(it.mainModel.price.Final)
 	}
 	if it.teaser != nil {
 		out.TeaserPromo, out.TeaserModelId = b.promo(it.teaserModel, it.teaser), it.teaserModel.id
@@ -150,22 +152,24 @@ func (b *builder) item(out *pricingv1.Item, it *itemState) {
 	if p.itemOriginal && it.mainModel != nil && it.mainModel.original != nil {
 		out.OriginalPromo = b.promo(it.mainModel, it.mainModel.original)
 	}
-	out.PriceRange = st.priceRange(it)
+	out.PriceRange = b.priceRange(it)
 }
 
 // priceRange spans the models of the item that have a price; nil if none has.
-func (st *state) priceRange(it *itemState) *pricingv1.PriceRange {
+func (b *builder) priceRange(it *itemState) *pricingv1.PriceRange {
 	var r *pricingv1.PriceRange
 	for i := it.from; i < it.to; i++ {
-		m := &st.models[i]
-		switch {
-		case m.main == nil:
-		case r == nil:
-			r = &pricingv1.PriceRange{MinFinalPrice: m.price.Final, MaxFinalPrice: m.price.Final, MinPromoPrice: m.price.Promo, MaxPromoPrice: m.price.Promo}
-		default:
-			r.MinFinalPrice, r.MaxFinalPrice = min(r.MinFinalPrice, m.price.Final), max(r.MaxFinalPrice, m.price.Final)
-			r.MinPromoPrice, r.MaxPromoPrice = min(r.MinPromoPrice, m.price.Promo), max(r.MaxPromoPrice, m.price.Promo)
+		m := &b.st.models[i]
+		if m.main == nil {
+			continue
 		}
+		final, promo := m.price.Final, m.price.Promo
+		if r == nil {
+			r = &pricingv1.PriceRange{MinFinalPrice: b.number(final), MaxFinalPrice: b.number(final), MinPromoPrice: b.number(promo), MaxPromoPrice: b.number(promo)}
+			continue
+		}
+		*r.MinFinalPrice, *r.MaxFinalPrice = min(*r.MinFinalPrice, final), max(*r.MaxFinalPrice, final)
+		*r.MinPromoPrice, *r.MaxPromoPrice = min(*r.MinPromoPrice, promo), max(*r.MaxPromoPrice, promo)
 	}
 	return r
 }
@@ -201,7 +205,7 @@ func (b *builder) model(out *pricingv1.Model, m *modelState) {
 // priced fills in what a model with a main promo has.
 func (b *builder) priced(out *pricingv1.Model, m *modelState) {
 	p := b.st.plan
-	out.FinalPrice, out.PromoPrice, out.SoldOut = m.price.Final, m.price.Promo, m.main.rec.SoldOut
+	out.FinalPrice, out.PromoPrice, out.SoldOut = b.number(m.price.Final), b.number(m.price.Promo), m.main.rec.SoldOut
 	out.ShopVoucherDiscount, out.PlatformVoucherDiscount = m.price.ShopDiscount, m.price.PlatformDiscount
 	if p.modelMain {
 		out.MainPromo = b.promo(m, m.main)
@@ -210,8 +214,8 @@ func (b *builder) priced(out *pricingv1.Model, m *modelState) {
 	if b.st.showsTax() {
 		if value, known := m.main.tax(); known {
 			out.Tax = b.taxes.next()
-			out.Tax.TaxValue = value
-			out.Tax.TaxRate, _ = TaxRate(value, m.main.pre)
+			rate, _ := TaxRate(value, m.main.pre)
+			out.Tax.TaxValue, out.Tax.TaxRate = b.number(value), b.number(rate)
 		}
 	}
 	if p.rebateInfo && b.st.rebatesKnown {
@@ -244,7 +248,7 @@ func (b *builder) promoLists(out *pricingv1.Model, m *modelState) {
 
 func (b *builder) promo(m *modelState, p *promoState) *pricingv1.Promotion {
 	out := b.promos.next()
-	out.PromotionId, out.PriceRuleType, out.Price, out.SoldOut = p.rec.ID, p.typ.Name, p.price, p.rec.SoldOut
+	out.PromotionId, out.PriceRuleType, out.Price, out.SoldOut = p.rec.ID, p.typ.Name, b.number(p.price), p.rec.SoldOut
 	if p.rec.Start != facts.Always {
 		out.StartTime = b.time(p.rec.Start)
 	}
@@ -252,12 +256,17 @@ func (b *builder) promo(m *modelState, p *promoState) *pricingv1.Promotion {
 		out.EndTime = b.time(p.rec.End)
 	}
 	if b.st.call.WithStock {
-		out.Stock = p.rec.Stock
+		out.Stock = b.number(p.rec.Stock)
 	}
 	if b.st.plan.detail {
 		d := b.details.next()
 		d.PriceRuleTypeId, d.Priority = p.typ.ID, p.typ.Priority
-		d.PreTaxPrice, d.PostTaxPrice = max(p.pre, 0), max(p.post, 0)
+		if p.pre != facts.NoPrice {
+			d.PreTaxPrice = b.number(p.pre)
+		}
+		if p.post != facts.NoPrice {
+			d.PostTaxPrice = b.number(p.post)
+		}
 		d.PurchaseLimit, d.LiveStreamSessionId = p.rec.PurchaseLimit, p.rec.SessionID
 		if m.original != nil && m.original.price > p.price {
 			d.DiscountRate, _ = TaxRate(m.original.price-p.price, m.original.price)
@@ -321,7 +330,7 @@ func (b *builder) use(u *facts.VoucherUse) *pricingv1.Voucher {
 
 func (b *builder) stock(out *pricingv1.Model, m *modelState) {
 	p, s := b.st.plan, b.stocks.next()
-	s.Available = m.stock.Available
+	s.Available = b.number(m.stock.Available)
 	if p.stockBreakdown {
 		for _, l := range m.stock.Breakdown {
 			s.Breakdown = append(s.Breakdown, &pricingv1.LocationStock{Location: l.Location, Available: l.Available})
@@ -349,7 +358,7 @@ func (m *modelState) purchaseLimit() *pricingv1.PurchaseLimit {
 		left = min(left, limit-m.stock.Purchased)
 	}
 	left = max(left, 0)
-	return &pricingv1.PurchaseLimit{Limit: limit, Purchased: m.stock.Purchased, Purchasable: left, Exceeded: m.quantity > left}
+	return &pricingv1.PurchaseLimit{Limit: limit, Purchased: m.stock.Purchased, Purchasable: &left, Exceeded: m.quantity > left}
 }
 
 func (b *builder) decoration(d *facts.Decoration) *pricingv1.Decoration {
@@ -359,6 +368,12 @@ func (b *builder) decoration(d *facts.Decoration) *pricingv1.Decoration {
 	out := b.decors.next()
 	out.Label, out.Color, out.ImageUrl = d.Label, d.Color, d.ImageURL
 	return out
+}
+
+func (b *builder) number(v int64) *int64 {
+	n := b.numbers.next()
+	*n = v
+	return n
 }
 
 // time makes a timestamp, or finds the one made for the same instant.

@@ -132,10 +132,10 @@ func TestStockDetails(t *testing.T) {
 			req := request("s")
 			req.Items = []*pricingv1.RequestItem{{ItemId: 1, Models: []*pricingv1.RequestModel{{ModelId: 10, Quantity: &tt.quantity}}}}
 			s := onlyModel(t, ask(t, newW(tt.purchased, tt.available).engine(t, base+scene("s", "", body)), req)).Stock
-			if s.Available != tt.available || len(s.Breakdown) != 1 || s.Breakdown[0].Location != "east" || len(s.Timeslots) != 1 || s.Timeslots[0].Available != 4 {
+			if s.GetAvailable() != tt.available || len(s.Breakdown) != 1 || s.Breakdown[0].Location != "east" || len(s.Timeslots) != 1 || s.Timeslots[0].Available != 4 {
 				t.Errorf("got %v", s)
 			}
-			if l := s.PurchaseLimit; l.GetLimit() != 3 || l.Purchased != tt.purchased || l.Purchasable != tt.purchasable || l.Exceeded != tt.exceeded {
+			if l := s.PurchaseLimit; l.GetLimit() != 3 || l.Purchased != tt.purchased || l.GetPurchasable() != tt.purchasable || l.Exceeded != tt.exceeded {
 				t.Errorf("got %v, want purchasable %d, exceeded %v", l, tt.purchasable, tt.exceeded)
 			}
 		})
@@ -148,7 +148,7 @@ func TestPriceDetail(t *testing.T) {
 	w := newWorld(noon, model(10, promo(0, original, 100), cut))
 	m := onlyModel(t, ask(t, w.engine(t, base+scene("s", "", modelMain+"    product_promotion: {need_price_detail: true}\n")), request("s", 1)))
 	d := m.MainPromo.GetDetail()
-	if d.GetPreTaxPrice() != 75 || d.PostTaxPrice != 83 || d.PriceRuleTypeId != weeklyCut || d.Priority != 20 || d.DiscountRate != 25_000 || d.PurchaseLimit != 2 {
+	if d.GetPreTaxPrice() != 75 || d.GetPostTaxPrice() != 83 || d.PriceRuleTypeId != weeklyCut || d.Priority != 20 || d.DiscountRate != 25_000 || d.PurchaseLimit != 2 {
 		t.Errorf("got %v", d)
 	}
 }
@@ -221,7 +221,7 @@ func TestExclusionAndInclusionRules(t *testing.T) {
 				body += "    product_promotion: {" + tt.use + "}\n"
 			}
 			m := onlyModel(t, ask(t, w.engine(t, base+tt.rules+"\n"+scene("s", "", body)), request("s", 1)))
-			if m.FinalPrice != tt.want || (tt.want == 0) != (m.Status == pricingv1.Status_STATUS_NO_PROMOTION) {
+			if m.GetFinalPrice() != tt.want || (tt.want == 0) != (m.Status == pricingv1.Status_STATUS_NO_PROMOTION) {
 				t.Errorf("got %v, want %d", m, tt.want)
 			}
 			if m.OriginalPromo.GetPrice() != 100 {
@@ -237,8 +237,8 @@ func TestRulesThatCannotSeeTheItemLeaveOut(t *testing.T) {
 	conf := base + "exclusion_rules: [{id: 1, name: r, excluded_price_rule_types: [flash_sale], when: '\"x\" in item.labels'}]\n" +
 		scene("s", "", modelMain+"    product_promotion: {exclusion_rule: r}\n")
 	resp := ask(t, w.engine(t, conf), request("s", 1))
-	if m := onlyModel(t, resp); m.FinalPrice != 100 || resp.Accurate {
-		t.Errorf("what is not known must not look empty: got %v, accurate %v", m, resp.Accurate)
+	if m := onlyModel(t, resp); m.GetFinalPrice() != 100 || resp.GetAccurate() {
+		t.Errorf("what is not known must not look empty: got %v, accurate %v", m, resp.GetAccurate())
 	}
 }
 
@@ -264,7 +264,7 @@ func TestEligibility(t *testing.T) {
 			if tt.login {
 				scenario, req = "    eligibility: {login_mode: true}\n", asUser(req, 7)
 			}
-			if got := onlyModel(t, ask(t, w.engine(t, base+scene("s", scenario, modelMain)), req)).FinalPrice; got != tt.want {
+			if got := onlyModel(t, ask(t, w.engine(t, base+scene("s", scenario, modelMain)), req)).GetFinalPrice(); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
 			if calls := w.exclusivePrice.calls.Load() + w.liveStream.calls.Load() + w.welcomePackage.calls.Load(); (calls == 3) != tt.login {

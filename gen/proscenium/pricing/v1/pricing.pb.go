@@ -495,13 +495,14 @@ func (x *RequestContext) GetDeviceType() string {
 	return ""
 }
 
-// All money is in minor units of `currency`; all rates are inflated by 1e5 (100% is 100000).
+// All money is in minor units of `currency`; all rates are inflated by 1e5 (100% is 100000). Prices, and what else may really be zero, are
+// `optional` fields: absent means that there is none, 0 means 0, also in JSON.
 type GetPromotionInfoResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the order of the request.
 	Items []*Item `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	// No dependency that the prices rest on failed.
-	Accurate bool `protobuf:"varint,2,opt,name=accurate,proto3" json:"accurate,omitempty"`
+	Accurate *bool `protobuf:"varint,2,opt,name=accurate,proto3,oneof" json:"accurate,omitempty"`
 	// What was left out or not answered, and why.
 	Degradations []*Degradation `protobuf:"bytes,3,rep,name=degradations,proto3" json:"degradations,omitempty"`
 	// Hash of the configuration that answered.
@@ -558,8 +559,8 @@ func (x *GetPromotionInfoResponse) GetItems() []*Item {
 }
 
 func (x *GetPromotionInfoResponse) GetAccurate() bool {
-	if x != nil {
-		return x.Accurate
+	if x != nil && x.Accurate != nil {
+		return *x.Accurate
 	}
 	return false
 }
@@ -667,11 +668,11 @@ func (x *ExperimentGroup) GetGroup() string {
 
 type Totals struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
-	FinalPrice int64                  `protobuf:"varint,1,opt,name=final_price,json=finalPrice,proto3" json:"final_price,omitempty"`
+	FinalPrice *int64                 `protobuf:"varint,1,opt,name=final_price,json=finalPrice,proto3,oneof" json:"final_price,omitempty"`
 	// Of the scene's need_tax_info.
-	Tax int64 `protobuf:"varint,2,opt,name=tax,proto3" json:"tax,omitempty"`
+	Tax *int64 `protobuf:"varint,2,opt,name=tax,proto3,oneof" json:"tax,omitempty"`
 	// Of the scene's need_rebate_info.
-	Rebate        int64 `protobuf:"varint,3,opt,name=rebate,proto3" json:"rebate,omitempty"`
+	Rebate        *int64 `protobuf:"varint,3,opt,name=rebate,proto3,oneof" json:"rebate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -707,22 +708,22 @@ func (*Totals) Descriptor() ([]byte, []int) {
 }
 
 func (x *Totals) GetFinalPrice() int64 {
-	if x != nil {
-		return x.FinalPrice
+	if x != nil && x.FinalPrice != nil {
+		return *x.FinalPrice
 	}
 	return 0
 }
 
 func (x *Totals) GetTax() int64 {
-	if x != nil {
-		return x.Tax
+	if x != nil && x.Tax != nil {
+		return *x.Tax
 	}
 	return 0
 }
 
 func (x *Totals) GetRebate() int64 {
-	if x != nil {
-		return x.Rebate
+	if x != nil && x.Rebate != nil {
+		return *x.Rebate
 	}
 	return 0
 }
@@ -738,7 +739,7 @@ type Item struct {
 	MainPromo   *Promotion `protobuf:"bytes,5,opt,name=main_promo,json=mainPromo,proto3" json:"main_promo,omitempty"`
 	MainModelId int64      `protobuf:"varint,6,opt,name=main_model_id,json=mainModelId,proto3" json:"main_model_id,omitempty"`
 	// Final price of main_promo.
-	FinalPrice int64 `protobuf:"varint,7,opt,name=final_price,json=finalPrice,proto3" json:"final_price,omitempty"`
+	FinalPrice *int64 `protobuf:"varint,7,opt,name=final_price,json=finalPrice,proto3,oneof" json:"final_price,omitempty"`
 	// Scope: need_item_teaser_promo.
 	TeaserPromo   *Promotion `protobuf:"bytes,8,opt,name=teaser_promo,json=teaserPromo,proto3" json:"teaser_promo,omitempty"`
 	TeaserModelId int64      `protobuf:"varint,9,opt,name=teaser_model_id,json=teaserModelId,proto3" json:"teaser_model_id,omitempty"`
@@ -825,8 +826,8 @@ func (x *Item) GetMainModelId() int64 {
 }
 
 func (x *Item) GetFinalPrice() int64 {
-	if x != nil {
-		return x.FinalPrice
+	if x != nil && x.FinalPrice != nil {
+		return *x.FinalPrice
 	}
 	return 0
 }
@@ -868,11 +869,11 @@ func (x *Item) GetPackagePromotions() []*PackagePromotion {
 
 type PriceRange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	MinFinalPrice int64                  `protobuf:"varint,1,opt,name=min_final_price,json=minFinalPrice,proto3" json:"min_final_price,omitempty"`
-	MaxFinalPrice int64                  `protobuf:"varint,2,opt,name=max_final_price,json=maxFinalPrice,proto3" json:"max_final_price,omitempty"`
+	MinFinalPrice *int64                 `protobuf:"varint,1,opt,name=min_final_price,json=minFinalPrice,proto3,oneof" json:"min_final_price,omitempty"`
+	MaxFinalPrice *int64                 `protobuf:"varint,2,opt,name=max_final_price,json=maxFinalPrice,proto3,oneof" json:"max_final_price,omitempty"`
 	// Before vouchers.
-	MinPromoPrice int64 `protobuf:"varint,3,opt,name=min_promo_price,json=minPromoPrice,proto3" json:"min_promo_price,omitempty"`
-	MaxPromoPrice int64 `protobuf:"varint,4,opt,name=max_promo_price,json=maxPromoPrice,proto3" json:"max_promo_price,omitempty"`
+	MinPromoPrice *int64 `protobuf:"varint,3,opt,name=min_promo_price,json=minPromoPrice,proto3,oneof" json:"min_promo_price,omitempty"`
+	MaxPromoPrice *int64 `protobuf:"varint,4,opt,name=max_promo_price,json=maxPromoPrice,proto3,oneof" json:"max_promo_price,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -908,29 +909,29 @@ func (*PriceRange) Descriptor() ([]byte, []int) {
 }
 
 func (x *PriceRange) GetMinFinalPrice() int64 {
-	if x != nil {
-		return x.MinFinalPrice
+	if x != nil && x.MinFinalPrice != nil {
+		return *x.MinFinalPrice
 	}
 	return 0
 }
 
 func (x *PriceRange) GetMaxFinalPrice() int64 {
-	if x != nil {
-		return x.MaxFinalPrice
+	if x != nil && x.MaxFinalPrice != nil {
+		return *x.MaxFinalPrice
 	}
 	return 0
 }
 
 func (x *PriceRange) GetMinPromoPrice() int64 {
-	if x != nil {
-		return x.MinPromoPrice
+	if x != nil && x.MinPromoPrice != nil {
+		return *x.MinPromoPrice
 	}
 	return 0
 }
 
 func (x *PriceRange) GetMaxPromoPrice() int64 {
-	if x != nil {
-		return x.MaxPromoPrice
+	if x != nil && x.MaxPromoPrice != nil {
+		return *x.MaxPromoPrice
 	}
 	return 0
 }
@@ -940,10 +941,10 @@ type Model struct {
 	ModelId  int64                  `protobuf:"varint,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
 	Status   Status                 `protobuf:"varint,2,opt,name=status,proto3,enum=proscenium.pricing.v1.Status" json:"status,omitempty"`
 	Quantity int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// What one unit costs in the end; 0 unless status is OK.
-	FinalPrice int64 `protobuf:"varint,4,opt,name=final_price,json=finalPrice,proto3" json:"final_price,omitempty"`
-	// Before vouchers.
-	PromoPrice int64 `protobuf:"varint,5,opt,name=promo_price,json=promoPrice,proto3" json:"promo_price,omitempty"`
+	// What one unit costs in the end; absent unless status is OK.
+	FinalPrice *int64 `protobuf:"varint,4,opt,name=final_price,json=finalPrice,proto3,oneof" json:"final_price,omitempty"`
+	// Before vouchers; absent unless status is OK.
+	PromoPrice *int64 `protobuf:"varint,5,opt,name=promo_price,json=promoPrice,proto3,oneof" json:"promo_price,omitempty"`
 	// For one unit.
 	ShopVoucherDiscount     int64 `protobuf:"varint,6,opt,name=shop_voucher_discount,json=shopVoucherDiscount,proto3" json:"shop_voucher_discount,omitempty"`
 	PlatformVoucherDiscount int64 `protobuf:"varint,7,opt,name=platform_voucher_discount,json=platformVoucherDiscount,proto3" json:"platform_voucher_discount,omitempty"`
@@ -1024,15 +1025,15 @@ func (x *Model) GetQuantity() int64 {
 }
 
 func (x *Model) GetFinalPrice() int64 {
-	if x != nil {
-		return x.FinalPrice
+	if x != nil && x.FinalPrice != nil {
+		return *x.FinalPrice
 	}
 	return 0
 }
 
 func (x *Model) GetPromoPrice() int64 {
-	if x != nil {
-		return x.PromoPrice
+	if x != nil && x.PromoPrice != nil {
+		return *x.PromoPrice
 	}
 	return 0
 }
@@ -1135,13 +1136,13 @@ type Promotion struct {
 	// Name of the price rule type.
 	PriceRuleType string `protobuf:"bytes,2,opt,name=price_rule_type,json=priceRuleType,proto3" json:"price_rule_type,omitempty"`
 	// As the scenario's tax selection shows it, before vouchers.
-	Price int64 `protobuf:"varint,3,opt,name=price,proto3" json:"price,omitempty"`
+	Price *int64 `protobuf:"varint,3,opt,name=price,proto3,oneof" json:"price,omitempty"`
 	// [start, end); absent: unbounded.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	EndTime   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	SoldOut   bool                   `protobuf:"varint,6,opt,name=sold_out,json=soldOut,proto3" json:"sold_out,omitempty"`
 	// Units left for this promotion; scope: need_stock.
-	Stock int64 `protobuf:"varint,7,opt,name=stock,proto3" json:"stock,omitempty"`
+	Stock *int64 `protobuf:"varint,7,opt,name=stock,proto3,oneof" json:"stock,omitempty"`
 	// Scope: need_price_detail.
 	Detail *PriceDetail `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Scope: the decoration of its place.
@@ -1195,8 +1196,8 @@ func (x *Promotion) GetPriceRuleType() string {
 }
 
 func (x *Promotion) GetPrice() int64 {
-	if x != nil {
-		return x.Price
+	if x != nil && x.Price != nil {
+		return *x.Price
 	}
 	return 0
 }
@@ -1223,8 +1224,8 @@ func (x *Promotion) GetSoldOut() bool {
 }
 
 func (x *Promotion) GetStock() int64 {
-	if x != nil {
-		return x.Stock
+	if x != nil && x.Stock != nil {
+		return *x.Stock
 	}
 	return 0
 }
@@ -1247,13 +1248,14 @@ type PriceDetail struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	PriceRuleTypeId int32                  `protobuf:"varint,1,opt,name=price_rule_type_id,json=priceRuleTypeId,proto3" json:"price_rule_type_id,omitempty"`
 	Priority        int32                  `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
-	PreTaxPrice     int64                  `protobuf:"varint,3,opt,name=pre_tax_price,json=preTaxPrice,proto3" json:"pre_tax_price,omitempty"`
-	PostTaxPrice    int64                  `protobuf:"varint,4,opt,name=post_tax_price,json=postTaxPrice,proto3" json:"post_tax_price,omitempty"`
+	// Absent where only the other one is known, and no tax rate.
+	PreTaxPrice  *int64 `protobuf:"varint,3,opt,name=pre_tax_price,json=preTaxPrice,proto3,oneof" json:"pre_tax_price,omitempty"`
+	PostTaxPrice *int64 `protobuf:"varint,4,opt,name=post_tax_price,json=postTaxPrice,proto3,oneof" json:"post_tax_price,omitempty"`
 	// Off the original price, in 1e-5; 0 where there is no original price.
 	DiscountRate int64 `protobuf:"varint,5,opt,name=discount_rate,json=discountRate,proto3" json:"discount_rate,omitempty"`
 	// Units one user may buy; 0: no limit.
 	PurchaseLimit int64 `protobuf:"varint,6,opt,name=purchase_limit,json=purchaseLimit,proto3" json:"purchase_limit,omitempty"`
-	// Seat of a live-stream promotion, 0 otherwise.
+	// Session of a live-stream promotion, 0 otherwise.
 	LiveStreamSessionId int64 `protobuf:"varint,7,opt,name=live_stream_session_id,json=liveStreamSessionId,proto3" json:"live_stream_session_id,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -1304,15 +1306,15 @@ func (x *PriceDetail) GetPriority() int32 {
 }
 
 func (x *PriceDetail) GetPreTaxPrice() int64 {
-	if x != nil {
-		return x.PreTaxPrice
+	if x != nil && x.PreTaxPrice != nil {
+		return *x.PreTaxPrice
 	}
 	return 0
 }
 
 func (x *PriceDetail) GetPostTaxPrice() int64 {
-	if x != nil {
-		return x.PostTaxPrice
+	if x != nil && x.PostTaxPrice != nil {
+		return *x.PostTaxPrice
 	}
 	return 0
 }
@@ -1401,9 +1403,9 @@ func (x *Decoration) GetImageUrl() string {
 type Tax struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the main promo's price; vouchers do not change it.
-	TaxValue int64 `protobuf:"varint,1,opt,name=tax_value,json=taxValue,proto3" json:"tax_value,omitempty"`
+	TaxValue *int64 `protobuf:"varint,1,opt,name=tax_value,json=taxValue,proto3,oneof" json:"tax_value,omitempty"`
 	// 1e5 * tax_value / pre_tax_price.
-	TaxRate       int64 `protobuf:"varint,2,opt,name=tax_rate,json=taxRate,proto3" json:"tax_rate,omitempty"`
+	TaxRate       *int64 `protobuf:"varint,2,opt,name=tax_rate,json=taxRate,proto3,oneof" json:"tax_rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1439,15 +1441,15 @@ func (*Tax) Descriptor() ([]byte, []int) {
 }
 
 func (x *Tax) GetTaxValue() int64 {
-	if x != nil {
-		return x.TaxValue
+	if x != nil && x.TaxValue != nil {
+		return *x.TaxValue
 	}
 	return 0
 }
 
 func (x *Tax) GetTaxRate() int64 {
-	if x != nil {
-		return x.TaxRate
+	if x != nil && x.TaxRate != nil {
+		return *x.TaxRate
 	}
 	return 0
 }
@@ -1759,7 +1761,7 @@ func (x *Voucher) GetEndTime() *timestamppb.Timestamp {
 type Stock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Units of the model.
-	Available int64 `protobuf:"varint,1,opt,name=available,proto3" json:"available,omitempty"`
+	Available *int64 `protobuf:"varint,1,opt,name=available,proto3,oneof" json:"available,omitempty"`
 	// Scope: need_stock_breakdown.
 	Breakdown []*LocationStock `protobuf:"bytes,2,rep,name=breakdown,proto3" json:"breakdown,omitempty"`
 	// Scope: need_timeslot_stocks.
@@ -1801,8 +1803,8 @@ func (*Stock) Descriptor() ([]byte, []int) {
 }
 
 func (x *Stock) GetAvailable() int64 {
-	if x != nil {
-		return x.Available
+	if x != nil && x.Available != nil {
+		return *x.Available
 	}
 	return 0
 }
@@ -1946,7 +1948,7 @@ type PurchaseLimit struct {
 	Limit     int64 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	Purchased int64 `protobuf:"varint,2,opt,name=purchased,proto3" json:"purchased,omitempty"`
 	// What the user may still buy: within the limit, and in stock.
-	Purchasable int64 `protobuf:"varint,3,opt,name=purchasable,proto3" json:"purchasable,omitempty"`
+	Purchasable *int64 `protobuf:"varint,3,opt,name=purchasable,proto3,oneof" json:"purchasable,omitempty"`
 	// The requested quantity is more than that.
 	Exceeded      bool `protobuf:"varint,4,opt,name=exceeded,proto3" json:"exceeded,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1998,8 +2000,8 @@ func (x *PurchaseLimit) GetPurchased() int64 {
 }
 
 func (x *PurchaseLimit) GetPurchasable() int64 {
-	if x != nil {
-		return x.Purchasable
+	if x != nil && x.Purchasable != nil {
+		return *x.Purchasable
 	}
 	return 0
 }
@@ -2436,10 +2438,10 @@ const file_proscenium_pricing_v1_pricing_proto_rawDesc = "" +
 	"\x10video_creator_id\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x0evideoCreatorId\x12\x1e\n" +
 	"\x06ads_id\x18\x06 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x05adsId\x12(\n" +
 	"\vdevice_type\x18\a \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
-	"deviceType\"\xe0\x03\n" +
+	"deviceType\"\xf2\x03\n" +
 	"\x18GetPromotionInfoResponse\x121\n" +
-	"\x05items\x18\x01 \x03(\v2\x1b.proscenium.pricing.v1.ItemR\x05items\x12\x1a\n" +
-	"\baccurate\x18\x02 \x01(\bR\baccurate\x12F\n" +
+	"\x05items\x18\x01 \x03(\v2\x1b.proscenium.pricing.v1.ItemR\x05items\x12\x1f\n" +
+	"\baccurate\x18\x02 \x01(\bH\x00R\baccurate\x88\x01\x01\x12F\n" +
 	"\fdegradations\x18\x03 \x03(\v2\".proscenium.pricing.v1.DegradationR\fdegradations\x12%\n" +
 	"\x0econfig_version\x18\x04 \x01(\tR\rconfigVersion\x12F\n" +
 	"\n" +
@@ -2448,17 +2450,21 @@ const file_proscenium_pricing_v1_pricing_proto_rawDesc = "" +
 	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x127\n" +
 	"\tpriced_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bpricedAt\x125\n" +
 	"\x06totals\x18\b \x01(\v2\x1d.proscenium.pricing.v1.TotalsR\x06totals\x122\n" +
-	"\x05trace\x18\t \x01(\v2\x1c.proscenium.pricing.v1.TraceR\x05trace\"G\n" +
+	"\x05trace\x18\t \x01(\v2\x1c.proscenium.pricing.v1.TraceR\x05traceB\v\n" +
+	"\t_accurate\"G\n" +
 	"\x0fExperimentGroup\x12\x1e\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\tR\n" +
 	"experiment\x12\x14\n" +
-	"\x05group\x18\x02 \x01(\tR\x05group\"S\n" +
-	"\x06Totals\x12\x1f\n" +
-	"\vfinal_price\x18\x01 \x01(\x03R\n" +
-	"finalPrice\x12\x10\n" +
-	"\x03tax\x18\x02 \x01(\x03R\x03tax\x12\x16\n" +
-	"\x06rebate\x18\x03 \x01(\x03R\x06rebate\"\xfd\x04\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\"\x85\x01\n" +
+	"\x06Totals\x12$\n" +
+	"\vfinal_price\x18\x01 \x01(\x03H\x00R\n" +
+	"finalPrice\x88\x01\x01\x12\x15\n" +
+	"\x03tax\x18\x02 \x01(\x03H\x01R\x03tax\x88\x01\x01\x12\x1b\n" +
+	"\x06rebate\x18\x03 \x01(\x03H\x02R\x06rebate\x88\x01\x01B\x0e\n" +
+	"\f_final_priceB\x06\n" +
+	"\x04_taxB\t\n" +
+	"\a_rebate\"\x92\x05\n" +
 	"\x04Item\x12\x17\n" +
 	"\aitem_id\x18\x01 \x01(\x03R\x06itemId\x12\x17\n" +
 	"\ashop_id\x18\x02 \x01(\x03R\x06shopId\x125\n" +
@@ -2466,30 +2472,35 @@ const file_proscenium_pricing_v1_pricing_proto_rawDesc = "" +
 	"\x06models\x18\x04 \x03(\v2\x1c.proscenium.pricing.v1.ModelR\x06models\x12?\n" +
 	"\n" +
 	"main_promo\x18\x05 \x01(\v2 .proscenium.pricing.v1.PromotionR\tmainPromo\x12\"\n" +
-	"\rmain_model_id\x18\x06 \x01(\x03R\vmainModelId\x12\x1f\n" +
-	"\vfinal_price\x18\a \x01(\x03R\n" +
-	"finalPrice\x12C\n" +
+	"\rmain_model_id\x18\x06 \x01(\x03R\vmainModelId\x12$\n" +
+	"\vfinal_price\x18\a \x01(\x03H\x00R\n" +
+	"finalPrice\x88\x01\x01\x12C\n" +
 	"\fteaser_promo\x18\b \x01(\v2 .proscenium.pricing.v1.PromotionR\vteaserPromo\x12&\n" +
 	"\x0fteaser_model_id\x18\t \x01(\x03R\rteaserModelId\x12G\n" +
 	"\x0eoriginal_promo\x18\n" +
 	" \x01(\v2 .proscenium.pricing.v1.PromotionR\roriginalPromo\x12B\n" +
 	"\vprice_range\x18\v \x01(\v2!.proscenium.pricing.v1.PriceRangeR\n" +
 	"priceRange\x12V\n" +
-	"\x12package_promotions\x18\f \x03(\v2'.proscenium.pricing.v1.PackagePromotionR\x11packagePromotions\"\xac\x01\n" +
+	"\x12package_promotions\x18\f \x03(\v2'.proscenium.pricing.v1.PackagePromotionR\x11packagePromotionsB\x0e\n" +
+	"\f_final_price\"\x90\x02\n" +
 	"\n" +
-	"PriceRange\x12&\n" +
-	"\x0fmin_final_price\x18\x01 \x01(\x03R\rminFinalPrice\x12&\n" +
-	"\x0fmax_final_price\x18\x02 \x01(\x03R\rmaxFinalPrice\x12&\n" +
-	"\x0fmin_promo_price\x18\x03 \x01(\x03R\rminPromoPrice\x12&\n" +
-	"\x0fmax_promo_price\x18\x04 \x01(\x03R\rmaxPromoPrice\"\xea\a\n" +
+	"PriceRange\x12+\n" +
+	"\x0fmin_final_price\x18\x01 \x01(\x03H\x00R\rminFinalPrice\x88\x01\x01\x12+\n" +
+	"\x0fmax_final_price\x18\x02 \x01(\x03H\x01R\rmaxFinalPrice\x88\x01\x01\x12+\n" +
+	"\x0fmin_promo_price\x18\x03 \x01(\x03H\x02R\rminPromoPrice\x88\x01\x01\x12+\n" +
+	"\x0fmax_promo_price\x18\x04 \x01(\x03H\x03R\rmaxPromoPrice\x88\x01\x01B\x12\n" +
+	"\x10_min_final_priceB\x12\n" +
+	"\x10_max_final_priceB\x12\n" +
+	"\x10_min_promo_priceB\x12\n" +
+	"\x10_max_promo_price\"\x94\b\n" +
 	"\x05Model\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\x03R\amodelId\x125\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x1d.proscenium.pricing.v1.StatusR\x06status\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x1f\n" +
-	"\vfinal_price\x18\x04 \x01(\x03R\n" +
-	"finalPrice\x12\x1f\n" +
-	"\vpromo_price\x18\x05 \x01(\x03R\n" +
-	"promoPrice\x122\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12$\n" +
+	"\vfinal_price\x18\x04 \x01(\x03H\x00R\n" +
+	"finalPrice\x88\x01\x01\x12$\n" +
+	"\vpromo_price\x18\x05 \x01(\x03H\x01R\n" +
+	"promoPrice\x88\x01\x01\x122\n" +
 	"\x15shop_voucher_discount\x18\x06 \x01(\x03R\x13shopVoucherDiscount\x12:\n" +
 	"\x19platform_voucher_discount\x18\a \x01(\x03R\x17platformVoucherDiscount\x12?\n" +
 	"\n" +
@@ -2504,36 +2515,45 @@ const file_proscenium_pricing_v1_pricing_proto_rawDesc = "" +
 	"\x06rebate\x18\x0f \x01(\v2\x1d.proscenium.pricing.v1.RebateR\x06rebate\x12;\n" +
 	"\bvouchers\x18\x10 \x01(\v2\x1f.proscenium.pricing.v1.VouchersR\bvouchers\x122\n" +
 	"\x05stock\x18\x11 \x01(\v2\x1c.proscenium.pricing.v1.StockR\x05stock\x12\x19\n" +
-	"\bsold_out\x18\x12 \x01(\bR\asoldOut\"\x8e\x03\n" +
+	"\bsold_out\x18\x12 \x01(\bR\asoldOutB\x0e\n" +
+	"\f_final_priceB\x0e\n" +
+	"\f_promo_price\"\xac\x03\n" +
 	"\tPromotion\x12!\n" +
 	"\fpromotion_id\x18\x01 \x01(\x03R\vpromotionId\x12&\n" +
-	"\x0fprice_rule_type\x18\x02 \x01(\tR\rpriceRuleType\x12\x14\n" +
-	"\x05price\x18\x03 \x01(\x03R\x05price\x129\n" +
+	"\x0fprice_rule_type\x18\x02 \x01(\tR\rpriceRuleType\x12\x19\n" +
+	"\x05price\x18\x03 \x01(\x03H\x00R\x05price\x88\x01\x01\x129\n" +
 	"\n" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x19\n" +
-	"\bsold_out\x18\x06 \x01(\bR\asoldOut\x12\x14\n" +
-	"\x05stock\x18\a \x01(\x03R\x05stock\x12:\n" +
+	"\bsold_out\x18\x06 \x01(\bR\asoldOut\x12\x19\n" +
+	"\x05stock\x18\a \x01(\x03H\x01R\x05stock\x88\x01\x01\x12:\n" +
 	"\x06detail\x18\b \x01(\v2\".proscenium.pricing.v1.PriceDetailR\x06detail\x12A\n" +
 	"\n" +
 	"decoration\x18\t \x01(\v2!.proscenium.pricing.v1.DecorationR\n" +
-	"decoration\"\xa1\x02\n" +
+	"decorationB\b\n" +
+	"\x06_priceB\b\n" +
+	"\x06_stock\"\xd0\x02\n" +
 	"\vPriceDetail\x12+\n" +
 	"\x12price_rule_type_id\x18\x01 \x01(\x05R\x0fpriceRuleTypeId\x12\x1a\n" +
-	"\bpriority\x18\x02 \x01(\x05R\bpriority\x12\"\n" +
-	"\rpre_tax_price\x18\x03 \x01(\x03R\vpreTaxPrice\x12$\n" +
-	"\x0epost_tax_price\x18\x04 \x01(\x03R\fpostTaxPrice\x12#\n" +
+	"\bpriority\x18\x02 \x01(\x05R\bpriority\x12'\n" +
+	"\rpre_tax_price\x18\x03 \x01(\x03H\x00R\vpreTaxPrice\x88\x01\x01\x12)\n" +
+	"\x0epost_tax_price\x18\x04 \x01(\x03H\x01R\fpostTaxPrice\x88\x01\x01\x12#\n" +
 	"\rdiscount_rate\x18\x05 \x01(\x03R\fdiscountRate\x12%\n" +
 	"\x0epurchase_limit\x18\x06 \x01(\x03R\rpurchaseLimit\x123\n" +
-	"\x16live_stream_session_id\x18\a \x01(\x03R\x13liveStreamSessionId\"U\n" +
+	"\x16live_stream_session_id\x18\a \x01(\x03R\x13liveStreamSessionIdB\x10\n" +
+	"\x0e_pre_tax_priceB\x11\n" +
+	"\x0f_post_tax_price\"U\n" +
 	"\n" +
 	"Decoration\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x14\n" +
 	"\x05color\x18\x02 \x01(\tR\x05color\x12\x1b\n" +
-	"\timage_url\x18\x03 \x01(\tR\bimageUrl\"=\n" +
-	"\x03Tax\x12\x1b\n" +
-	"\ttax_value\x18\x01 \x01(\x03R\btaxValue\x12\x19\n" +
-	"\btax_rate\x18\x02 \x01(\x03R\ataxRate\"\x9d\x02\n" +
+	"\timage_url\x18\x03 \x01(\tR\bimageUrl\"b\n" +
+	"\x03Tax\x12 \n" +
+	"\ttax_value\x18\x01 \x01(\x03H\x00R\btaxValue\x88\x01\x01\x12\x1e\n" +
+	"\btax_rate\x18\x02 \x01(\x03H\x01R\ataxRate\x88\x01\x01B\f\n" +
+	"\n" +
+	"_tax_valueB\v\n" +
+	"\t_tax_rate\"\x9d\x02\n" +
 	"\x06Rebate\x120\n" +
 	"\x14product_promo_rebate\x18\x01 \x01(\x03R\x12productPromoRebate\x12.\n" +
 	"\x13shop_voucher_rebate\x18\x02 \x01(\x03R\x11shopVoucherRebate\x126\n" +
@@ -2561,12 +2581,14 @@ const file_proscenium_pricing_v1_pricing_proto_rawDesc = "" +
 	"\bdiscount\x18\x06 \x01(\x03R\bdiscount\x12\x16\n" +
 	"\x06rebate\x18\a \x01(\x03R\x06rebate\x12\x1b\n" +
 	"\tmin_spend\x18\b \x01(\x03R\bminSpend\x125\n" +
-	"\bend_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\xfa\x01\n" +
-	"\x05Stock\x12\x1c\n" +
-	"\tavailable\x18\x01 \x01(\x03R\tavailable\x12B\n" +
+	"\bend_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x8d\x02\n" +
+	"\x05Stock\x12!\n" +
+	"\tavailable\x18\x01 \x01(\x03H\x00R\tavailable\x88\x01\x01\x12B\n" +
 	"\tbreakdown\x18\x02 \x03(\v2$.proscenium.pricing.v1.LocationStockR\tbreakdown\x12B\n" +
 	"\ttimeslots\x18\x03 \x03(\v2$.proscenium.pricing.v1.TimeslotStockR\ttimeslots\x12K\n" +
-	"\x0epurchase_limit\x18\x04 \x01(\v2$.proscenium.pricing.v1.PurchaseLimitR\rpurchaseLimit\"I\n" +
+	"\x0epurchase_limit\x18\x04 \x01(\v2$.proscenium.pricing.v1.PurchaseLimitR\rpurchaseLimitB\f\n" +
+	"\n" +
+	"_available\"I\n" +
 	"\rLocationStock\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
 	"\tavailable\x18\x02 \x01(\x03R\tavailable\"\x9f\x01\n" +
@@ -2574,12 +2596,13 @@ const file_proscenium_pricing_v1_pricing_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x1c\n" +
-	"\tavailable\x18\x03 \x01(\x03R\tavailable\"\x81\x01\n" +
+	"\tavailable\x18\x03 \x01(\x03R\tavailable\"\x96\x01\n" +
 	"\rPurchaseLimit\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1c\n" +
-	"\tpurchased\x18\x02 \x01(\x03R\tpurchased\x12 \n" +
-	"\vpurchasable\x18\x03 \x01(\x03R\vpurchasable\x12\x1a\n" +
-	"\bexceeded\x18\x04 \x01(\bR\bexceeded\"\xae\x01\n" +
+	"\tpurchased\x18\x02 \x01(\x03R\tpurchased\x12%\n" +
+	"\vpurchasable\x18\x03 \x01(\x03H\x00R\vpurchasable\x88\x01\x01\x12\x1a\n" +
+	"\bexceeded\x18\x04 \x01(\bR\bexceededB\x0e\n" +
+	"\f_purchasable\"\xae\x01\n" +
 	"\x10PackagePromotion\x12\x1d\n" +
 	"\n" +
 	"package_id\x18\x01 \x01(\x03R\tpackageId\x12\x12\n" +
@@ -2744,6 +2767,16 @@ func file_proscenium_pricing_v1_pricing_proto_init() {
 		(*GetPromotionInfoRequest_SceneName)(nil),
 	}
 	file_proscenium_pricing_v1_pricing_proto_msgTypes[2].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[4].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[6].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[7].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[8].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[9].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[10].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[11].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[13].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[17].OneofWrappers = []any{}
+	file_proscenium_pricing_v1_pricing_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

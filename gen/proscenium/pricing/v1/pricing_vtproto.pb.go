@@ -422,9 +422,9 @@ func (m *GetPromotionInfoResponse) MarshalToSizedBufferVT(dAtA []byte) (int, err
 			dAtA[i] = 0x1a
 		}
 	}
-	if m.Accurate {
+	if m.Accurate != nil {
 		i--
-		if m.Accurate {
+		if *m.Accurate {
 			dAtA[i] = 1
 		} else {
 			dAtA[i] = 0
@@ -524,18 +524,18 @@ func (m *Totals) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.Rebate != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Rebate))
+	if m.Rebate != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.Rebate))
 		i--
 		dAtA[i] = 0x18
 	}
-	if m.Tax != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Tax))
+	if m.Tax != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.Tax))
 		i--
 		dAtA[i] = 0x10
 	}
-	if m.FinalPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.FinalPrice))
+	if m.FinalPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.FinalPrice))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -619,8 +619,8 @@ func (m *Item) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x42
 	}
-	if m.FinalPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.FinalPrice))
+	if m.FinalPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.FinalPrice))
 		i--
 		dAtA[i] = 0x38
 	}
@@ -699,23 +699,23 @@ func (m *PriceRange) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.MaxPromoPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MaxPromoPrice))
+	if m.MaxPromoPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.MaxPromoPrice))
 		i--
 		dAtA[i] = 0x20
 	}
-	if m.MinPromoPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MinPromoPrice))
+	if m.MinPromoPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.MinPromoPrice))
 		i--
 		dAtA[i] = 0x18
 	}
-	if m.MaxFinalPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MaxFinalPrice))
+	if m.MaxFinalPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.MaxFinalPrice))
 		i--
 		dAtA[i] = 0x10
 	}
-	if m.MinFinalPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MinFinalPrice))
+	if m.MinFinalPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.MinFinalPrice))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -882,13 +882,13 @@ func (m *Model) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x30
 	}
-	if m.PromoPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PromoPrice))
+	if m.PromoPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.PromoPrice))
 		i--
 		dAtA[i] = 0x28
 	}
-	if m.FinalPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.FinalPrice))
+	if m.FinalPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.FinalPrice))
 		i--
 		dAtA[i] = 0x20
 	}
@@ -960,8 +960,8 @@ func (m *Promotion) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x42
 	}
-	if m.Stock != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Stock))
+	if m.Stock != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.Stock))
 		i--
 		dAtA[i] = 0x38
 	}
@@ -995,8 +995,8 @@ func (m *Promotion) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x22
 	}
-	if m.Price != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Price))
+	if m.Price != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.Price))
 		i--
 		dAtA[i] = 0x18
 	}
@@ -1060,13 +1060,13 @@ func (m *PriceDetail) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x28
 	}
-	if m.PostTaxPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PostTaxPrice))
+	if m.PostTaxPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.PostTaxPrice))
 		i--
 		dAtA[i] = 0x20
 	}
-	if m.PreTaxPrice != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PreTaxPrice))
+	if m.PreTaxPrice != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.PreTaxPrice))
 		i--
 		dAtA[i] = 0x18
 	}
@@ -1167,13 +1167,13 @@ func (m *Tax) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.TaxRate != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.TaxRate))
+	if m.TaxRate != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.TaxRate))
 		i--
 		dAtA[i] = 0x10
 	}
-	if m.TaxValue != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.TaxValue))
+	if m.TaxValue != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.TaxValue))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -1507,8 +1507,8 @@ func (m *Stock) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			dAtA[i] = 0x12
 		}
 	}
-	if m.Available != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Available))
+	if m.Available != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.Available))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -1658,8 +1658,8 @@ func (m *PurchaseLimit) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x20
 	}
-	if m.Purchasable != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Purchasable))
+	if m.Purchasable != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.Purchasable))
 		i--
 		dAtA[i] = 0x18
 	}
@@ -2171,7 +2171,7 @@ func (m *GetPromotionInfoResponse) SizeVT() (n int) {
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
-	if m.Accurate {
+	if m.Accurate != nil {
 		n += 2
 	}
 	if len(m.Degradations) > 0 {
@@ -2232,14 +2232,14 @@ func (m *Totals) SizeVT() (n int) {
 	}
 	var l int
 	_ = l
-	if m.FinalPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.FinalPrice))
+	if m.FinalPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.FinalPrice))
 	}
-	if m.Tax != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Tax))
+	if m.Tax != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.Tax))
 	}
-	if m.Rebate != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Rebate))
+	if m.Rebate != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.Rebate))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2273,8 +2273,8 @@ func (m *Item) SizeVT() (n int) {
 	if m.MainModelId != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.MainModelId))
 	}
-	if m.FinalPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.FinalPrice))
+	if m.FinalPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.FinalPrice))
 	}
 	if m.TeaserPromo != nil {
 		l = m.TeaserPromo.SizeVT()
@@ -2307,17 +2307,17 @@ func (m *PriceRange) SizeVT() (n int) {
 	}
 	var l int
 	_ = l
-	if m.MinFinalPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.MinFinalPrice))
+	if m.MinFinalPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.MinFinalPrice))
 	}
-	if m.MaxFinalPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.MaxFinalPrice))
+	if m.MaxFinalPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.MaxFinalPrice))
 	}
-	if m.MinPromoPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.MinPromoPrice))
+	if m.MinPromoPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.MinPromoPrice))
 	}
-	if m.MaxPromoPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.MaxPromoPrice))
+	if m.MaxPromoPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.MaxPromoPrice))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2338,11 +2338,11 @@ func (m *Model) SizeVT() (n int) {
 	if m.Quantity != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Quantity))
 	}
-	if m.FinalPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.FinalPrice))
+	if m.FinalPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.FinalPrice))
 	}
-	if m.PromoPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.PromoPrice))
+	if m.PromoPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.PromoPrice))
 	}
 	if m.ShopVoucherDiscount != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.ShopVoucherDiscount))
@@ -2414,8 +2414,8 @@ func (m *Promotion) SizeVT() (n int) {
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
-	if m.Price != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Price))
+	if m.Price != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.Price))
 	}
 	if m.StartTime != nil {
 		l = (*timestamppb.Timestamp)(m.StartTime).SizeVT()
@@ -2428,8 +2428,8 @@ func (m *Promotion) SizeVT() (n int) {
 	if m.SoldOut {
 		n += 2
 	}
-	if m.Stock != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Stock))
+	if m.Stock != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.Stock))
 	}
 	if m.Detail != nil {
 		l = m.Detail.SizeVT()
@@ -2455,11 +2455,11 @@ func (m *PriceDetail) SizeVT() (n int) {
 	if m.Priority != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Priority))
 	}
-	if m.PreTaxPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.PreTaxPrice))
+	if m.PreTaxPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.PreTaxPrice))
 	}
-	if m.PostTaxPrice != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.PostTaxPrice))
+	if m.PostTaxPrice != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.PostTaxPrice))
 	}
 	if m.DiscountRate != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.DiscountRate))
@@ -2502,11 +2502,11 @@ func (m *Tax) SizeVT() (n int) {
 	}
 	var l int
 	_ = l
-	if m.TaxValue != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.TaxValue))
+	if m.TaxValue != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.TaxValue))
 	}
-	if m.TaxRate != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.TaxRate))
+	if m.TaxRate != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.TaxRate))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2633,8 +2633,8 @@ func (m *Stock) SizeVT() (n int) {
 	}
 	var l int
 	_ = l
-	if m.Available != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Available))
+	if m.Available != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.Available))
 	}
 	if len(m.Breakdown) > 0 {
 		for _, e := range m.Breakdown {
@@ -2706,8 +2706,8 @@ func (m *PurchaseLimit) SizeVT() (n int) {
 	if m.Purchased != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Purchased))
 	}
-	if m.Purchasable != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.Purchasable))
+	if m.Purchasable != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.Purchasable))
 	}
 	if m.Exceeded {
 		n += 2
@@ -3681,7 +3681,8 @@ func (m *GetPromotionInfoResponse) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
-			m.Accurate = bool(v != 0)
+			b := bool(v != 0)
+			m.Accurate = &b
 		case 3:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Degradations", wireType)
@@ -4094,7 +4095,7 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field FinalPrice", wireType)
 			}
-			m.FinalPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4104,16 +4105,17 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.FinalPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.FinalPrice = &v
 		case 2:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Tax", wireType)
 			}
-			m.Tax = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4123,16 +4125,17 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Tax |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Tax = &v
 		case 3:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Rebate", wireType)
 			}
-			m.Rebate = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4142,11 +4145,12 @@ func (m *Totals) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Rebate |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Rebate = &v
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -4348,7 +4352,7 @@ func (m *Item) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field FinalPrice", wireType)
 			}
-			m.FinalPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4358,11 +4362,12 @@ func (m *Item) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.FinalPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.FinalPrice = &v
 		case 8:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field TeaserPromo", wireType)
@@ -4579,7 +4584,7 @@ func (m *PriceRange) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field MinFinalPrice", wireType)
 			}
-			m.MinFinalPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4589,16 +4594,17 @@ func (m *PriceRange) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.MinFinalPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.MinFinalPrice = &v
 		case 2:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field MaxFinalPrice", wireType)
 			}
-			m.MaxFinalPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4608,16 +4614,17 @@ func (m *PriceRange) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.MaxFinalPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.MaxFinalPrice = &v
 		case 3:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field MinPromoPrice", wireType)
 			}
-			m.MinPromoPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4627,16 +4634,17 @@ func (m *PriceRange) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.MinPromoPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.MinPromoPrice = &v
 		case 4:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field MaxPromoPrice", wireType)
 			}
-			m.MaxPromoPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4646,11 +4654,12 @@ func (m *PriceRange) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.MaxPromoPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.MaxPromoPrice = &v
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -4763,7 +4772,7 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field FinalPrice", wireType)
 			}
-			m.FinalPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4773,16 +4782,17 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.FinalPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.FinalPrice = &v
 		case 5:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field PromoPrice", wireType)
 			}
-			m.PromoPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -4792,11 +4802,12 @@ func (m *Model) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.PromoPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.PromoPrice = &v
 		case 6:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field ShopVoucherDiscount", wireType)
@@ -5317,7 +5328,7 @@ func (m *Promotion) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Price", wireType)
 			}
-			m.Price = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -5327,11 +5338,12 @@ func (m *Promotion) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Price |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Price = &v
 		case 4:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field StartTime", wireType)
@@ -5428,7 +5440,7 @@ func (m *Promotion) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Stock", wireType)
 			}
-			m.Stock = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -5438,11 +5450,12 @@ func (m *Promotion) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Stock |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Stock = &v
 		case 8:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Detail", wireType)
@@ -5608,7 +5621,7 @@ func (m *PriceDetail) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field PreTaxPrice", wireType)
 			}
-			m.PreTaxPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -5618,16 +5631,17 @@ func (m *PriceDetail) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.PreTaxPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.PreTaxPrice = &v
 		case 4:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field PostTaxPrice", wireType)
 			}
-			m.PostTaxPrice = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -5637,11 +5651,12 @@ func (m *PriceDetail) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.PostTaxPrice |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.PostTaxPrice = &v
 		case 5:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field DiscountRate", wireType)
@@ -5901,7 +5916,7 @@ func (m *Tax) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field TaxValue", wireType)
 			}
-			m.TaxValue = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -5911,16 +5926,17 @@ func (m *Tax) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.TaxValue |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.TaxValue = &v
 		case 2:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field TaxRate", wireType)
 			}
-			m.TaxRate = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -5930,11 +5946,12 @@ func (m *Tax) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.TaxRate |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.TaxRate = &v
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -6760,7 +6777,7 @@ func (m *Stock) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Available", wireType)
 			}
-			m.Available = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -6770,11 +6787,12 @@ func (m *Stock) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Available |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Available = &v
 		case 2:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Breakdown", wireType)
@@ -7216,7 +7234,7 @@ func (m *PurchaseLimit) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Purchasable", wireType)
 			}
-			m.Purchasable = 0
+			var v int64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -7226,11 +7244,12 @@ func (m *PurchaseLimit) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Purchasable |= int64(b&0x7F) << shift
+				v |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Purchasable = &v
 		case 4:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Exceeded", wireType)
