@@ -101,9 +101,6 @@ type Rebate struct{ Amount, Rate int64 }
 // Serves says whether the catalog is that of the region.
 func (c *Catalog) Serves(region string) bool { return slices.Contains(c.regions, region) }
 
-// Regions are the codes of the regions that the catalog is for.
-func (c *Catalog) Regions() []string { return slices.Clone(c.regions) }
-
 // Zone is the time zone that dates of the files are in.
 func (c *Catalog) Zone() *time.Location { return c.zone }
 

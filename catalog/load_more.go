@@ -240,20 +240,20 @@ func (l *loader) rebates() {
 			rebates[s] = rebate
 		}
 	}
-	if len(rebates) == 0 {
-		return
-	}
-	for i := range l.cat.models {
-		m := &l.cat.models[i]
-		it := &l.cat.items[m.item]
-		scopes := []scope{{rebateModel, m.id, ""}, {rebateItem, it.ID, ""}, {rebateShop, it.ShopID, ""}}
-		for _, category := range slices.Backward(it.Categories) {
-			scopes = append(scopes, scope{rebateCategory, 0, category})
+	for i := range l.cat.items {
+		it := &l.cat.items[i]
+		rebate, known := rebates[scope{column: rebateItem, id: it.ID}]
+		if !known {
+			rebate, known = rebates[scope{column: rebateShop, id: it.ShopID}]
 		}
-		for _, s := range scopes {
-			if rebate, known := rebates[s]; known {
-				m.rebate = rebate
-				break
+		for j := len(it.Categories) - 1; j >= 0 && !known; j-- {
+			rebate, known = rebates[scope{column: rebateCategory, name: it.Categories[j]}]
+		}
+		for j := it.models.first; j < it.models.end; j++ {
+			m := &l.cat.models[j]
+			m.rebate = rebate
+			if own, known := rebates[scope{column: rebateModel, id: m.id}]; known {
+				m.rebate = own
 			}
 		}
 	}

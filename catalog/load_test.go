@@ -64,6 +64,7 @@ func TestWrongTablesAreExplained(t *testing.T) {
 		{"a discount of nothing", with("vouchers.csv", vouchers+"1,PLATFORM,,AMOUNT,0,,\n"), `vouchers.csv:2:20: value: 0 is out of range (at least 1)`},
 		{"a model listed twice", with("vouchers.csv", vouchers+"1,PLATFORM,,AMOUNT,5,100 101|100,\n"), `vouchers.csv:2:22: model_ids: 100 stands twice (remove one of them)`},
 		{"an unknown model in a list", with("vouchers.csv", vouchers+"1,PLATFORM,,AMOUNT,5,100 102,\n"), `vouchers.csv:2:22: model_ids: there is no model 102 (add it to models.csv)`},
+		{"an unknown item in a list", with("vouchers.csv", "voucher_id,layer,discount_kind,value,item_ids\n1,PLATFORM,AMOUNT,5,10 12\n"), `vouchers.csv:2:21: item_ids: there is no item 12 (add it to items.csv)`},
 		{"a misspelt label", with("vouchers.csv", vouchers+"1,PLATFORM,,AMOUNT,5,,frsh\n"), `vouchers.csv:2:23: labels: no item has "frsh" (did you mean fresh?)`},
 		{"a voucher of another region", with("vouchers.csv", "voucher_id,layer,region,discount_kind,value\n1,PLATFORM,MX,AMOUNT,5\n"), `vouchers.csv:2:12: region: unknown region "MX" (there are these regions in catalog.csv: US)`},
 		{"a misspelt truth", with("vouchers.csv", "voucher_id,layer,hidden,discount_kind,value\n1,PLATFORM,yes,AMOUNT,5\n"), `vouchers.csv:2:12: hidden: "yes" is not a truth value (write true or false)`},

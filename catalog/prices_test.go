@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"proscenium/catalog"
 	"proscenium/facts"
 	"proscenium/scenes"
 )
@@ -211,6 +212,54 @@ func TestReadersDoNotAllocate(t *testing.T) {
 		c.Packages(10)
 	}); n != 0 {
 		t.Errorf("%.0f allocations", n)
+	}
+}
+
+func TestUnknownIDsAreAnsweredWithNothing(t *testing.T) {
+	c := load(t, small())
+	if c.Item(12) != nil || c.Labels(12) != nil || c.Packages(12) != nil || c.GMV(10, 999) != 0 || c.Rebate(11, 100) != (catalog.Rebate{}) {
+		t.Error("an unknown item or model is known")
+	}
+	if c.Locations(10, 999, 0) != nil || c.Timeslots(0, 10, 999, 0) != nil || c.Purchased(6, 100, 1) != 0 {
+		t.Error("an unknown model has stock")
+	}
+	if s := c.Session(72, at(t, "2017-12-30")); s.Ongoing || s.Accepts("") || s.Accepts("secret") {
+		t.Errorf("an unknown session is %+v", s)
+	}
+	if u := c.User(6); u.ID != 6 || u.Segments != nil {
+		t.Errorf("user %+v", u)
+	}
+	if u := c.User(0); u.LoggedIn() || len(u.Segments) != 0 {
+		t.Errorf("the guest is %+v", u)
+	}
+	if !c.Serves("US") || c.Serves("MX") {
+		t.Error("another region is served")
+	}
+}
+
+func TestSessionsMoveWithTheYear(t *testing.T) {
+	c := load(t, small())
+	for _, s := range []struct {
+		at      string
+		ongoing bool
+	}{
+		{"2017-12-28 23:59:59", false},
+		{"2017-12-29", true},
+		{"2026-01-01", true}, // from the run that began in 2025
+		{"2026-01-02", false},
+		{"2026-12-29", true},
+		{"2017-01-01", false},
+	} {
+		if got := c.Session(70, at(t, s.at)); got.Ongoing != s.ongoing || got.StreamerID != 7 || !got.Accepts("secret") || got.Accepts("Secret") {
+			t.Errorf("at %s: %+v", s.at, got)
+		}
+	}
+	slots := c.Timeslots(at(t, "2026-12-29"), 10, 100, 2)
+	want := []facts.TimeslotStock{
+		{Start: at(t, "2026-12-29"), End: at(t, "2026-12-30"), Available: 3}, {Start: at(t, "2026-12-30"), End: at(t, "2027-01-02"), Available: 2},
+	}
+	if diff := cmp.Diff(want, slots); diff != "" {
+		t.Error(diff)
 	}
 }
 
