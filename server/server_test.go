@@ -54,9 +54,9 @@ func shopSnapshot() *scenes.Snapshot {
 
 // echo answers with what it was asked.
 func echo(_ context.Context, caller engine.Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
-	res := &pricingv1.GetPromotionInfoResponse{ConfigVersion: "v1", Accurate: true, Currency: caller.Client}
+	res := &pricingv1.GetPromotionInfoResponse{ConfigVersion: "v1", Accurate: new(true), Currency: caller.Client}
 	for _, item := range req.GetItems() {
-		res.Items = append(res.Items, &pricingv1.Item{ItemId: item.GetItemId(), FinalPrice: 199})
+		res.Items = append(res.Items, &pricingv1.Item{ItemId: item.GetItemId(), FinalPrice: new(int64(199))})
 	}
 	return res, nil
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"sync"
+
+	"proscenium/metrics"
+	"proscenium/scenes/diag"
+	"proscenium/scenes/reload"
+	filesource "proscenium/scenes/source"
+	"proscenium/server"
+	"proscenium/server/assembly"
+)
+
+// config keeps a system on its configuration while it changes.
+type config struct {
+	reloader *reload.Reloader
+	source   string
+	first    chan bool // whether the first load was good
+	running  sync.WaitGroup
+}
+
+// newConfig makes the process ready with the first good load, and tells metrics and log of each.
+func newConfig(system *assembly.System, from *source, ready *server.Readiness, observed *metrics.Metrics, log *configLog) *config {
+	c := &config{source: from.name, first: make(chan bool, 1)}
+	var src reload.Source = still{from.config}
+	if from.dir != "" {
+		src = reload.NewDirectory(from.dir)
+	}
+	c.reloader = reload.New(src, system.Apply, reload.Options{OnLoad: func(status reload.Status) {
+		observed.Loaded(status)
+		log.tell(status)
+		if status.Version != "" {
+			ready.Set(true)
+		}
+		select {
+		case c.first <- status.Version != "":
+		default:
+		}
+	}})
+	return c
+}
+
+// start loads the configuration and says whether it serves. It is followed until ctx ends.
+func (c *config) start(ctx context.Context) bool {
+	c.running.Go(func() { c.reloader.Run(ctx) })
+	select {
+	case good := <-c.first:
+		return good
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// wait returns when following has ended.
+func (c *config) wait() { c.running.Wait() }
+
+func (c *config) status() server.ConfigStatus {
+	return server.StatusOf(c.source, c.reloader.Snapshot(), c.reloader.Status())
+}
+
+// still is a source that never changes: what is in the binary.
+type still struct{ files fs.FS }
+
+func (s still) Read(context.Context) ([]filesource.File, []diag.Diagnostic) {
+	return filesource.Read(s.files)
+}
+
+func (still) Watch(ctx context.Context, _ chan<- struct{}) error {
+	<-ctx.Done()
+	return nil
+}

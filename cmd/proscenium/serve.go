@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"proscenium/metrics"
+	"proscenium/server"
+	"proscenium/server/assembly"
+	"proscenium/settings"
+)
+
+func newServe(p process) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Serve answers price requests over Connect, gRPC, gRPC-Web and JSON, on one port. Without flags it serves the reference marketplace, which is
+built in. A directory of configuration is watched: an edit takes effect with the next request, and one that has errors changes nothing.
+
+Settings come from flags, before PROSCENIUM_ variables, before the settings file, before the defaults: see docs/reference/settings.md.
+SIGINT and SIGTERM end the process, once the requests under way are answered.`,
+		Example: `  proscenium serve
+  proscenium serve --config configs
+  proscenium serve --settings settings.yaml --log-format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := settings.Load(settings.Sources{File: file, Environ: p.environ, Flags: cmd.Flags()})
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), p, &s)
+		},
+	}
+	cmd.Flags().StringVar(&file, "settings", "", "YAML file of settings")
+	settings.AddFlags(cmd.Flags())
+	return cmd
+}
+
+// serve runs the server until ctx ends.
+func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
+	log := newLog(p, s)
+	tuneCollector(p.environ, s)
+	source, err := openSource(s.Config, s.Catalog)
+	if err != nil {
+		return err
+	}
+	listeners, err := server.Listen(ctx, s.Listen, s.AdminListen)
+	if err != nil {
+		return err
+	}
+	defer listeners.Close()
+
+	observed, ready := metrics.New(), &server.Readiness{}
+	system, err := openSystem(source, assembly.Options{Now: time.Now, Observer: observed}, p.stderr)
+	if err != nil {
+		return err
+	}
+	defer system.Close()
+	tracer, endTracing, err := openTracer(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, endTracing()) }()
+	main, err := newServer(s, system, observed, ready, log, tracer) //nolint:contextcheck // streams end with the shutdown, not with ctx
+	if err != nil {
+		return err
+	}
+
+	config := newConfig(system, source, ready, observed, newConfigLog(p, s, log, source))
+	watching, stop := context.WithCancel(ctx)
+	defer config.wait()
+	defer stop()
+	if !config.start(watching) {
+		if ctx.Err() != nil {
+			return nil // told to end before it had begun
+		}
+		return errFindings
+	}
+	printBanner(p, s, listeners, source, system)
+	if !settings.Loopback(s.AdminListen) {
+		log.Warn("others can reach the admin port, which has no access control", slog.String("address", s.AdminListen))
+	}
+	return server.Run(ctx, listeners, server.RunOptions{
+		Server: main,
+		Admin:  server.Admin(server.AdminDeps{Ready: ready, Metrics: observed.Handler(), Config: config.status}),
+		Ready:  ready, Delay: s.Shutdown.Delay, Grace: s.Shutdown.Grace, Log: log,
+	})
+}
+
+func newServer(
+	s *settings.Settings, system *assembly.System, observed *metrics.Metrics, ready *server.Readiness, log *slog.Logger, tracer *sdktrace.TracerProvider,
+) (*server.Server, error) {
+	deps := server.Deps{
+		Pricer: system.Engine, Ready: ready, Log: log, Observer: observed, Now: time.Now, Origins: s.Origins(),
+		Access: server.Access{Required: s.AccessRequired()},
+	}
+	if tracer != nil {
+		deps.Tracer = tracer
+	}
+	for _, c := range s.Credentials {
+		hash, err := c.Hash()
+		if err != nil {
+			return nil, err
+		}
+		deps.Access.Credentials = append(deps.Access.Credentials, server.Credential{ID: c.ID, SHA256: hash, Expires: c.Expires})
+	}
+	return server.New(deps)
+}
+
+// openTracer is nil without an endpoint; end sends what is left.
+func openTracer(ctx context.Context, s *settings.Settings) (tracer *sdktrace.TracerProvider, end func() error, err error) {
+	if s.Tracing.Endpoint == "" {
+		return nil, func() error { return nil }, nil
+	}
+	tracer, err = server.NewTracer(ctx, s.Tracing.Endpoint, s.Tracing.SampleRatio, version())
+	if err != nil {
+		return nil, nil, err
+	}
+	return tracer, func() error {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return tracer.Shutdown(last)
+	}, nil
+}
+
+// The example is a price request that the reference catalog answers on every day with promotion, vouchers, tax and rebate.
+const (
+	exampleScene  = "pdp_main"
+	exampleRegion = "US"
+	exampleItem   = 1637
+	exampleBody   = `{"scene_name": "pdp_main", "region": "US", "user_id": 1, "items": [{"item_id": 1637, "models": [{"model_id": 6546065}]}]}`
+)
+
+// printBanner tells a person where the server listens, and a request to try.
+func printBanner(p process, s *settings.Settings, listeners server.Listeners, source *source, system *assembly.System) {
+	if logFormat(p, s) != "text" && !isTerminal(p.stdout) {
+		return
+	}
+	snap := system.Engine.Snapshot()
+	var b strings.Builder
+	fmt.Fprintf(&b, "Proscenium serves %s, version %s\n", source.name, snap.Version)
+	fmt.Fprintf(&b, "  prices  http://%s\n  admin   http://%s\n", listeners.Main.Addr(), listeners.Admin.Addr())
+	if snap.ScenesByName[exampleScene] != nil && system.Catalog.Item(exampleItem) != nil && snap.Regions[exampleRegion] != nil {
+		key := ""
+		if s.AccessRequired() {
+			key = "-H 'Authorization: Bearer KEY' "
+		}
+		fmt.Fprintf(&b, "\nTry:\n  curl -s -H 'Content-Type: application/json' %s-d '%s' \\\n    http://%s/proscenium.pricing.v1.PricingService/GetPromotionInfo\n\n",
+			key, exampleBody, listeners.Main.Addr())
+	}
+	_, _ = fmt.Fprint(p.stdout, b.String())
+}
