@@ -62,6 +62,7 @@ func TestTheBestPairIsChosen(t *testing.T) {
 		{"an exclusive platform voucher gives way", 1000, []facts.Voucher{platform(1, 100, exclusive), platform(2, 70), shop(3, 40)}, uses{3, 2, 40, 70}},
 		{"of a group only one", 1000, []facts.Voucher{shop(1, 100, group("a")), platform(2, 90, group("a")), platform(3, 10)}, uses{1, 3, 100, 10}},
 		{"of a group the better one", 1000, []facts.Voucher{shop(1, 100, group("a")), platform(2, 120, group("a"))}, uses{0, 2, 0, 120}},
+		{"a shop voucher of no group takes the place of an equal one of the group", 1000, []facts.Voucher{shop(1, 100, group("a")), shop(2, 100), platform(3, 50, group("a"))}, uses{2, 3, 100, 50}},
 		{"groups with different names do not mind each other", 1000, []facts.Voucher{shop(1, 100, group("a")), platform(2, 90, group("b"))}, uses{1, 2, 100, 90}},
 
 		{"the largest amounts", math.MaxInt64, []facts.Voucher{shop(1, math.MaxInt64), platform(2, math.MaxInt64)}, uses{1, 0, math.MaxInt64, 0}},
