@@ -4,9 +4,9 @@ BIN := $(CURDIR)/.build/bin
 
 .PHONY: run test bench lint generate check-generated tools clean
 
-# run: the reference marketplace on embedded parts, on http://127.0.0.1:8080
+# run: the reference marketplace on embedded parts, on http://127.0.0.1:8080; an edit under configs/ takes effect at once
 run:
-	go run ./cmd/proscenium serve
+	go run ./cmd/proscenium serve --config configs
 
 # test: all tests, with the race detector
 test:
