@@ -148,7 +148,9 @@ func TestScenesHaveWhatTheirNotesSay(t *testing.T) {
 	snap := load(t)
 	for id, says := range map[int64]func(*scenes.Scene) bool{
 		1: func(s *scenes.Scene) bool { return s.Exclusion != nil && s.Exclusion.Name == "non_user_exclusive" },
-		2: func(s *scenes.Scene) bool { return s.Exclusion != nil && s.Exclusion.Name == "non_user_exclusive_and_lasting" },
+		2: func(s *scenes.Scene) bool {
+			return s.Exclusion != nil && s.Exclusion.Name == "non_user_exclusive_and_lasting"
+		},
 		7: func(s *scenes.Scene) bool {
 			return s.Bypass != nil && s.Bypass.Name == "BYPASS_VALIDATION_RULE_VIDEO_VOUCHER"
 		},
