@@ -587,13 +587,13 @@ func TestErrorsAreCountedByProcedureAndCode(t *testing.T) {
 
 func TestTheLogIsNotFlooded(t *testing.T) {
 	f := start(t, &pricer{price: func(context.Context, engine.Caller, *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
-		return nil, fault.New(fault.NotFound, "SCENE_UNKNOWN", "no such scene")
+		return nil, fault.New(fault.NotFound, "SCENE_NOT_FOUND", "no such scene")
 	}}, nil)
 	client := pricingv1connect.NewPricingServiceClient(http.DefaultClient, f.url)
 	for range 3 * callerLines {
 		_, _ = client.GetPromotionInfo(t.Context(), connect.NewRequest(request(nil)))
 	}
-	if n := strings.Count(f.log.String(), "SCENE_UNKNOWN\""); n != callerLines {
+	if n := strings.Count(f.log.String(), "SCENE_NOT_FOUND\""); n != callerLines {
 		t.Errorf("%d lines in a second, want %d", n, callerLines)
 	}
 	f.now = f.now.Add(time.Second)
