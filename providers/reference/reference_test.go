@@ -3,7 +3,9 @@ package reference_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,7 +27,13 @@ import (
 	"proscenium/scenes"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if address := os.Getenv(serveEnv); address != "" {
+		fmt.Fprintln(os.Stderr, child(address))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // known are providers that know something of every key.
 func known() engine.Providers {
