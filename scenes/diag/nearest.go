@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,11 +35,25 @@ func Nearest(got string, have []string) string {
 		if d := len(folded) - len(word); d > least || -d > least {
 			continue
 		}
-		if d := levenshtein.ComputeDistance(word, folded); d < least || d == least && best == "" {
+		if d := distance(word, folded); d < least || d == least && best == "" {
 			best, least = name, d
 		}
 	}
 	return best
+}
+
+// distance is how many letters differ; two that changed places count as one.
+func distance(a, b string) int {
+	d := levenshtein.ComputeDistance(a, b)
+	if d == 2 && len(a) == len(b) {
+		x, y := []byte(a), []byte(b)
+		slices.Sort(x)
+		slices.Sort(y)
+		if bytes.Equal(x, y) {
+			return 1
+		}
+	}
+	return d
 }
 
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "") }

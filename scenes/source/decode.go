@@ -89,7 +89,8 @@ func (d *decoder) message(m protoreflect.Message, n *yaml.Node, at *Place) {
 
 func (d *decoder) unknownField(md protoreflect.MessageDescriptor, key *yaml.Node, at *Place) {
 	if d.findings.Full() {
-		return // hints cost more than anything else
+		d.report(diag.Diagnostic{Code: diag.UnknownField}) // to be counted only: hints cost more than anything else
+		return
 	}
 	names := make([]string, 0, md.Fields().Len())
 	for i := range md.Fields().Len() {

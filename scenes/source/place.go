@@ -124,13 +124,14 @@ func (p *Place) Inside(offset, length int) Span {
 	if p.value == nil || p.value.Kind != yaml.ScalarNode {
 		return p.Span()
 	}
+	offset = min(max(offset, 0), len(p.value.Value))
 	line, column, ok := locate(p.text, p.value, offset)
 	if !ok {
 		return p.Span()
 	}
-	end := min(offset+max(length, 1), len(p.value.Value))
-	start := min(max(offset, 0), end)
-	return p.text.span(line, column, utf8.RuneCountInString(firstLine(p.value.Value[start:end])))
+	part := p.value.Value[offset:]
+	part = part[:min(max(length, 1), len(part))]
+	return p.text.span(line, column, utf8.RuneCountInString(firstLine(part)))
 }
 
 // Error makes a finding of severity Error about the place.
