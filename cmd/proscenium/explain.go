@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -140,12 +142,16 @@ func writeAnswer(w io.Writer, format string, answer *pricingv1.GetPromotionInfoR
 		}
 		answer.Trace = nil
 	}
-	// protojson varies its spaces from build to build; Multiline output is stable enough for people, and parsed by programs.
-	text, err := protojson.MarshalOptions{Multiline: true, UseProtoNames: true}.Marshal(answer)
+	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(answer)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s\n", text)
+	// protojson varies its spaces from build to build, so that nobody compares its output; people and diffs want it steady.
+	var steady bytes.Buffer
+	if err := json.Indent(&steady, text, "", "  "); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, steady.String())
 	return err
 }
 
@@ -186,8 +192,15 @@ func writeTrace(w io.Writer, t *pricingv1.Trace) error {
 	}
 	if head("vouchers", len(t.GetVouchers())) {
 		row("model", "voucher", "", "discount", "reason")
-		for _, v := range t.GetVouchers() {
-			row(v.GetModelId(), v.GetVoucherId(), applied(v), v.GetDiscount(), voucherReason(v))
+		for _, alike := range alike(t.GetVouchers()) {
+			v := alike[0]
+			if len(alike) > fewAlike {
+				row(v.GetModelId(), fmt.Sprintf("%d vouchers", len(alike)), applied(v), "", v.GetReason())
+				continue
+			}
+			for _, v := range alike {
+				row(v.GetModelId(), v.GetVoucherId(), applied(v), v.GetDiscount(), voucherReason(v))
+			}
 		}
 	}
 	if head("downgrades", len(t.GetDowngrades())) {
@@ -207,6 +220,26 @@ func writeTrace(w io.Writer, t *pricingv1.Trace) error {
 	}
 	_, _ = fmt.Fprintln(table)
 	return table.Flush()
+}
+
+// fewAlike vouchers that a model misses for the same plain reason are listed; more are counted. A marketplace has thousands that are for other
+// products.
+const fewAlike = 3
+
+// alike cuts the vouchers where model or reason change, and around each that has more to tell than its reason.
+func alike(all []*pricingv1.TraceVoucher) [][]*pricingv1.TraceVoucher {
+	plain := func(v *pricingv1.TraceVoucher) bool {
+		return !v.GetApplied() && v.GetDiscount() == 0 && v.GetMissing() == 0 && v.GetLostToVoucherId() == 0
+	}
+	var groups [][]*pricingv1.TraceVoucher
+	for i, v := range all {
+		if i > 0 && plain(v) && plain(all[i-1]) && v.GetModelId() == all[i-1].GetModelId() && v.GetReason() == all[i-1].GetReason() {
+			groups[len(groups)-1] = append(groups[len(groups)-1], v)
+			continue
+		}
+		groups = append(groups, []*pricingv1.TraceVoucher{v})
+	}
+	return groups
 }
 
 func micros(d *durationpb.Duration) string {
