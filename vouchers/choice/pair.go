@@ -61,8 +61,7 @@ func (p *pair) both() (a, b *offer) {
 // bestPair is the best pair, and the best voucher of each layer on its own.
 //
 // For a shop voucher the best platform voucher is that with the largest discount of what is left, and the order of pairs agrees with the order
-// of single vouchers in each of the two places; so each place can be decided on its own once the other is fixed. What platform
-// vouchers take off an amount bounds what they take off a smaller one: that leaves few of the shop vouchers to be tried.
+// of single vouchers in each of the two places; so each place can be decided on its own once the other is fixed.
 func (c *Chooser) bestPair(price int64) (best pair, shop, platform candidate) {
 	shop = c.seek(&c.shop, search{goal: now, running: price, floor: 1})
 	platform = c.seek(&c.platform, search{goal: now, running: price, floor: 1})
@@ -73,17 +72,10 @@ func (c *Chooser) bestPair(price int64) (best pair, shop, platform candidate) {
 	if shop.offer == nil || platform.offer == nil {
 		return best, shop, platform
 	}
-	c.extend(&best, shop, price)
+	c.extend(&best, shop, price, 0)
 	if least := best.wanted() - platform.discount; least <= shop.discount {
 		c.collectShops(price, max(1, least))
-		for i, candidate := range c.shops {
-			if candidate.discount < best.wanted()-platform.discount {
-				break
-			}
-			if i == 0 || !stands(c.shops[i-1], candidate) {
-				c.extend(&best, candidate, price)
-			}
-		}
+		c.extendEach(&best, price, platform.discount)
 	}
 	return best, shop, platform
 }
@@ -96,27 +88,52 @@ func (p *pair) wanted() int64 {
 	return p.total()
 }
 
-// stands says that the pairs of a shop voucher are no better than those of the one before it in order: they take off the same, and whatever can
-// be used with the second can be used with the first.
-func stands(first, second candidate) bool {
-	return first.discount == second.discount && !first.offer.exclusive && (first.offer.group == 0 || first.offer.group == second.offer.group)
+// extendEach makes best the best pair of any of c.shops, if that beats it. Two bounds leave little to be looked at:
+//
+// What platform vouchers take off the whole price, at most bound, is no less than what they take off a part of it. From the largest discount
+// down, shop vouchers are tried until even with that they cannot reach the best pair.
+//
+// With one more unit left a platform voucher whose minimum spend is met takes at most one unit more off. So of two shop vouchers that leave enough
+// for it, the one with the larger discount makes the better pair; it wins ties too where it comes before the other. A shop voucher
+// is therefore tried only with minimum spends that such a one before it did not leave enough for.
+func (c *Chooser) extendEach(best *pair, price, bound int64) {
+	// Shop vouchers tried that can take the place of later ones; each comes before those above it. It grows into what was read of c.shops.
+	tried := c.shops[:0]
+	for _, shop := range c.shops {
+		if shop.discount < best.wanted()-bound {
+			break
+		}
+		if shop.offer.exclusive {
+			continue
+		}
+		top := len(tried)
+		for top > 0 && !before(tried[top-1].offer, shop.offer) {
+			top--
+		}
+		var from int64
+		if top > 0 {
+			from = price - tried[top-1].discount + 1
+		}
+		c.extend(best, shop, price, from)
+		if shop.offer.group == 0 {
+			tried = append(tried[:top], shop)
+		}
+	}
 }
 
-// extend makes best the best pair of this shop voucher and any platform voucher, if that beats it.
-func (c *Chooser) extend(best *pair, shop candidate, price int64) {
-	platform := c.seekPartner(shop.offer, price-shop.discount, best.wanted()-shop.discount)
+// extend makes best the best pair of this shop voucher and any platform voucher with a minimum spend of at least from, if that beats it.
+func (c *Chooser) extend(best *pair, shop candidate, price, from int64) {
+	left := price - shop.discount
+	if shop.offer.exclusive || from > left {
+		return
+	}
+	platform := c.seek(&c.platform, search{
+		goal: now, running: left, floor: max(1, best.wanted()-shop.discount), from: from, with: [2]*offer{shop.offer},
+	})
 	if platform.offer == nil {
 		return
 	}
 	if p := (pair{shop.offer, platform.offer, shop.discount, platform.discount}); p.beats(best) {
 		*best = p
 	}
-}
-
-// seekPartner finds the best platform voucher that can be used together with a shop voucher and takes at least this much off what is left.
-func (c *Chooser) seekPartner(shop *offer, left, least int64) candidate {
-	if shop.exclusive {
-		return candidate{}
-	}
-	return c.seek(&c.platform, search{goal: now, running: left, floor: max(1, least), with: [2]*offer{shop}})
 }

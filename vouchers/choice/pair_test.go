@@ -18,6 +18,7 @@ func TestTheBestPairIsChosen(t *testing.T) {
 		{"a smaller shop voucher leaves enough for the platform's", 10000, []facts.Voucher{
 			shop(1, 3000, from(8000)), shop(2, 2000), platform(3, 2500, from(8000)), platform(4, 500),
 		}, uses{2, 3, 2000, 2500}},
+		{"one unit less off is just enough for the platform's threshold", 10000, []facts.Voucher{shop(1, 3000), shop(2, 2999), platform(3, 2500, from(7001))}, uses{2, 3, 2999, 2500}},
 		{"the platform's threshold is met exactly by what is left", 10000, []facts.Voucher{shop(1, 2000), platform(3, 2500, from(8000))}, uses{1, 3, 2000, 2500}},
 		{"the platform's threshold is missed by one", 10000, []facts.Voucher{shop(1, 2001), platform(3, 2500, from(8000))}, uses{0, 3, 0, 2500}},
 		{"the shop's threshold is on the full price", 8000, []facts.Voucher{shop(1, 3000, from(8000)), platform(2, 5000)}, uses{1, 2, 3000, 5000}},

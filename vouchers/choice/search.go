@@ -43,6 +43,8 @@ type search struct {
 	running int64
 	// floor is the least discount that is still wanted: what was asked for at first, then that of the best so far.
 	floor int64
+	// from is the least minimum spend that is wanted.
+	from int64
 	// with are vouchers that the one sought is to be used together with; nil: none.
 	with [2]*offer
 	// chosen is the pair, for the goal missed.
@@ -73,6 +75,9 @@ func (c *Chooser) seek(from *sources, s search) candidate {
 // scan looks at vouchers one by one. What is cheap comes first: most vouchers are left behind by comparing a number.
 func (c *Chooser) scan(s *search, offers []*offer) {
 	for _, o := range offers {
+		if o.minSpend < s.from {
+			continue
+		}
 		d := s.worth(o)
 		if d < s.floor || s.best != nil && d == s.floor && !before(o, s.best) || !c.admits(s, o, d) {
 			continue
@@ -92,11 +97,14 @@ func (c *Chooser) descend(s *search, l *list, level, from, to int) {
 		place int
 	}
 	var children [fan]child
-	n := 0
+	n, at := 0, c.query.Request.At
 	for place := from; place < to; place++ {
 		sum := &l.levels[level][place]
+		if sum.maxSpend < s.from || at < sum.start || at >= sum.end {
+			continue
+		}
 		bound := s.bound(sum)
-		if c.query.Request.At < sum.start || c.query.Request.At >= sum.end || !s.hopes(bound, sum) {
+		if !s.hopes(bound, sum) {
 			continue
 		}
 		i := n
