@@ -87,3 +87,27 @@ func TestFindings(t *testing.T) {
 		})
 	}
 }
+
+func TestADirectoryThatCannotBeReadHasNoSnapshot(t *testing.T) {
+	for name, spoil := range map[string]func(dir string) error{
+		"a directory that is not there": func(dir string) error { return os.RemoveAll(dir) },
+		"a link to nothing":             func(dir string) error { return os.Symlink("nothing.yaml", filepath.Join(dir, "a.yaml")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS("testdata/base")); err != nil {
+				t.Fatal(err)
+			}
+			if result := scenes.Load(os.DirFS(dir), today); result.Snapshot == nil {
+				t.Fatalf("the base is not good: %v", result.Diagnostics)
+			}
+			if err := spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			result := scenes.Load(os.DirFS(dir), today)
+			if result.Snapshot != nil || len(result.Diagnostics) != 1 || result.Diagnostics[0].Code != diag.Unreadable {
+				t.Errorf("%v", result.Diagnostics)
+			}
+		})
+	}
+}

@@ -148,7 +148,7 @@ func (b *bench) count() int {
 }
 
 func (b *bench) after(d time.Duration) {
-	time.Sleep(d) //nolint:forbidigo // the clock of the bubble
+	time.Sleep(d)
 	synctest.Wait()
 }
 
