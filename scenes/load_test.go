@@ -90,7 +90,7 @@ func TestFindings(t *testing.T) {
 
 func TestADirectoryThatCannotBeReadHasNoSnapshot(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
-		"a directory that is not there": func(dir string) error { return os.RemoveAll(dir) },
+		"a directory that is not there": os.RemoveAll,
 		"a link to nothing":             func(dir string) error { return os.Symlink("nothing.yaml", filepath.Join(dir, "a.yaml")) },
 	} {
 		t.Run(name, func(t *testing.T) {
