@@ -129,3 +129,33 @@ func TestWrongFlagsAndTakenAddressesAreErrors(t *testing.T) {
 		t.Error("a taken address was taken")
 	}
 }
+
+func TestTheGuideShowsThisCode(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guides/write-a-provider.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources strings.Builder
+	for _, name := range []string{"main.go", "prices.yaml", "../../providers/example_test.go"} {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources.Write(content)
+	}
+	for _, tc := range []struct{ language, begin string }{
+		{"go", "func (p *prices) QueryPrices("},
+		{"go", "// flatRebate gives back"},
+		{"yaml", "dependencies:\n  - command: price.query"},
+	} {
+		_, rest, found := strings.Cut(string(guide), "```"+tc.language+"\n"+tc.begin)
+		block, _, closed := strings.Cut(rest, "```")
+		if !found || !closed {
+			t.Errorf("the guide has no block that begins with %q", tc.begin)
+			continue
+		}
+		if !strings.Contains(sources.String(), tc.begin+block) {
+			t.Errorf("the guide's %q is not what runs:\n%s", tc.begin, block)
+		}
+	}
+}
