@@ -87,6 +87,8 @@ func New(deps Deps) (*Server, error) {
 
 	transport := connect.WithHandlerOptions(
 		connect.WithCodec(codec.New()),
+		connect.WithCodec(codec.NewJSON("json")),
+		connect.WithCodec(codec.NewJSON("json; charset=utf-8")),
 		connect.WithReadMaxBytes(MaxRequestBytes),
 		connect.WithCompressMinBytes(compressMinBytes),
 		withBoundedGzip(MaxRequestBytes),

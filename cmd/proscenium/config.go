@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"io/fs"
+	"slices"
 	"sync"
 
+	"proscenium/configs"
 	"proscenium/metrics"
+	"proscenium/scenes"
 	"proscenium/scenes/diag"
 	"proscenium/scenes/reload"
 	filesource "proscenium/scenes/source"
@@ -29,6 +32,9 @@ func newConfig(system *assembly.System, from *source, ready *server.Readiness, o
 		src = reload.NewDirectory(from.dir)
 	}
 	c.reloader = reload.New(src, system.Apply, reload.Options{OnLoad: func(status reload.Status) {
+		if status.Outcome == reload.Applied {
+			status.Diagnostics = slices.Concat(status.Diagnostics, catalogWarnings(system, c.reloader.Snapshot()))
+		}
 		observed.Loaded(status)
 		log.tell(status)
 		if status.Version != "" {
@@ -40,6 +46,15 @@ func newConfig(system *assembly.System, from *source, ready *server.Readiness, o
 		}
 	}})
 	return c
+}
+
+// catalogWarnings are what of the catalog the configuration leaves out.
+func catalogWarnings(system *assembly.System, snap *scenes.Snapshot) []diag.Diagnostic {
+	warnings := system.Catalog.CheckTypes(snap)
+	for i := range warnings {
+		warnings[i].File = configs.CatalogDir + "/" + warnings[i].File
+	}
+	return warnings
 }
 
 // start loads the configuration and says whether it serves. It is followed until ctx ends.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"proscenium/catalog"
+	"proscenium/catalog/table"
 	"proscenium/codec"
 	"proscenium/engine"
 	"proscenium/providers"
@@ -26,6 +27,8 @@ type System struct {
 	Embedded engine.Providers
 
 	registry *providers.Registry
+	vouchers *voucher.Embedded
+	now      func() time.Time
 }
 
 // Options are what a system needs.
@@ -45,8 +48,15 @@ func Open(opts Options) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
+	if findings := cat.CheckExpressions(); len(findings) > 0 {
+		return nil, &table.Error{Findings: findings}
+	}
 	all := embedded.Providers(cat)
-	all.Voucher = voucher.NewEmbedded(cat)
+	vouchers := voucher.NewEmbedded(cat)
+	if problems := vouchers.Check(opts.Now().UnixNano()); len(problems) > 0 {
+		return nil, fmt.Errorf("the catalog's vouchers: %s (and %d more problems)", problems[0], len(problems)-1)
+	}
+	all.Voucher = vouchers
 	registry := providers.New(all, remote.Deps{
 		ReadFile: os.ReadFile,
 		Now:      time.Now,
@@ -59,11 +69,17 @@ func Open(opts Options) (*System, error) {
 		Catalog:  cat,
 		Embedded: all,
 		registry: registry,
+		vouchers: vouchers,
+		now:      opts.Now,
 	}, nil
 }
 
-// Apply serves the snapshot from the next request on. On an error nothing has changed.
+// Apply serves the snapshot from the next request on. On an error nothing has changed. What the embedded providers build for a configuration
+// they build before, so that no request waits for it.
 func (s *System) Apply(snap *scenes.Snapshot) error {
+	now := s.now().UnixNano()
+	s.Catalog.Warm(now, snap)
+	s.vouchers.Warm(snap, now)
 	if err := s.Engine.Apply(snap); err != nil {
 		return fmt.Errorf("open the providers: %w", err)
 	}
