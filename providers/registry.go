@@ -160,7 +160,7 @@ func identity(conf *configv1.ConnectProvider, readFile func(string) ([]byte, err
 		if name == "" {
 			continue
 		}
-		content, _ := readFile(name) //nolint:errcheck // see above
+		content, _ := readFile(name)
 		sum := sha256.Sum256(content)
 		key = append(key, sum[:]...)
 	}

@@ -32,7 +32,7 @@ const stuck = 666
 
 // child serves until it is killed.
 func child(address string) error {
-	listener, err := net.Listen("tcp", address) //nolint:noctx // it ends with the process
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ type process struct {
 // spawn starts a service and waits until it answers.
 func spawn(t *testing.T, address string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0]) //nolint:noctx // it is killed by the test
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), serveEnv+"="+address)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -37,7 +37,7 @@ type call[Res any] struct {
 func (c *call[Res]) run(ctx context.Context) error {
 	c.client.budget.earn()
 	for attempt := 1; ; attempt++ {
-		err, again := c.round(ctx)
+		again, err := c.round(ctx)
 		if err == nil {
 			return nil
 		}
@@ -62,8 +62,8 @@ func (c *call[Res]) run(ctx context.Context) error {
 	}
 }
 
-// round is one attempt with its hedge.
-func (c *call[Res]) round(ctx context.Context) (err error, again bool) { //nolint:revive // the error is the subject, the other its property
+// round is one attempt with its hedge. It says whether another round may do better.
+func (c *call[Res]) round(ctx context.Context) (again bool, err error) {
 	if c.client.hedge == 0 || c.hedged {
 		c.stats.Attempt()
 		res, err := c.try(ctx)
@@ -104,8 +104,8 @@ func (c *call[Res]) round(ctx context.Context) (err error, again bool) { //nolin
 		select {
 		case a := <-answers:
 			underWay--
-			if err, again = c.judge(ctx, a.res, a.err); !again || underWay == 0 {
-				return err, again
+			if again, err = c.judge(ctx, a.res, a.err); !again || underWay == 0 {
+				return again, err
 			}
 		case <-slow:
 			slow = nil
@@ -117,13 +117,13 @@ func (c *call[Res]) round(ctx context.Context) (err error, again bool) { //nolin
 	}
 }
 
-// judge is what an attempt's end means for the call.
-func (c *call[Res]) judge(ctx context.Context, res *Res, err error) (error, bool) { //nolint:revive // as round
+// judge says what an attempt's end means for the call, and whether another may do better.
+func (c *call[Res]) judge(ctx context.Context, res *Res, err error) (again bool, classified error) {
 	if err == nil {
 		err = c.accept(res)
 	}
 	if err == nil {
-		return nil, false
+		return false, nil
 	}
 	return c.client.failure(ctx, err)
 }

@@ -226,7 +226,7 @@ func TestTheBudgetBoundsRetriesAndHedgesTogether(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, attempts := client(t, tc.conf), int64(0)
 				for range 100 {
-					_, n, _, _ := runOn(t.Context(), c, tc.play) //nolint:errcheck // most of them fail
+					_, n, _, _ := runOn(t.Context(), c, tc.play)
 					attempts += n
 				}
 				// Ten at once and a fifth of 100 calls. Of the latter, the first call's share is lost on a full bucket.
@@ -242,7 +242,7 @@ func TestTheBudgetIsTenPercentByDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, attempts := client(t, &configv1.ConnectProvider{Retries: &configv1.Retries{MaxAttempts: 10}}), int64(0)
 		for range 200 {
-			_, n, _, _ := runOn(t.Context(), c, script{{err: unavailable()}}) //nolint:errcheck // all of them fail
+			_, n, _, _ := runOn(t.Context(), c, script{{err: unavailable()}})
 			attempts += n
 		}
 		if want := int64(200 + 10 + 19); attempts != want {

@@ -107,7 +107,7 @@ func New(conf *configv1.ConnectProvider, deps Deps) (*Client, error) {
 	return c, nil
 }
 
-// HTTP, URL and Options are what a generated client constructor takes.
+// HTTP is, with URL and Options, what the constructor of a generated client takes.
 func (c *Client) HTTP() connect.HTTPClient { return c.http }
 
 // URL is the base of the service's procedures.

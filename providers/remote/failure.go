@@ -21,30 +21,30 @@ func Malformed(format string, args ...any) error {
 }
 
 // failure says what an attempt's error means to the caller, and whether another attempt may do better. ctx is the one of the whole call.
-func (c *Client) failure(ctx context.Context, err error) (classified error, again bool) {
+func (c *Client) failure(ctx context.Context, err error) (again bool, classified error) {
 	if end := ctx.Err(); end != nil {
 		if errors.Is(err, end) {
-			return err, false
+			return false, err
 		}
-		return fmt.Errorf("%w: %w", end, err), false
+		return false, fmt.Errorf("%w: %w", end, err)
 	}
 	code, wire := connect.CodeOf(err), connect.IsWireError(err)
 	switch {
 	case errors.Is(err, engine.ErrMalformed):
-		return err, false
+		return false, err
 	case errors.Is(err, errTooLarge), code == connect.CodeResourceExhausted && !wire:
-		return Malformed("larger than max_response_bytes (%d)", c.maxBytes), false
+		return false, Malformed("larger than max_response_bytes (%d)", c.maxBytes)
 	case errors.Is(err, codec.ErrInvalid):
-		return fmt.Errorf("%w: %w", engine.ErrMalformed, err), false
+		return false, fmt.Errorf("%w: %w", engine.ErrMalformed, err)
 	case code == connect.CodeDeadlineExceeded:
 		// The provider's own clock may run out a moment before this one.
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err), true
+		return true, fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	case !wire && disconnected(code, err):
-		return fmt.Errorf("connection lost: %w", err), true
+		return true, fmt.Errorf("connection lost: %w", err)
 	case code == connect.CodeUnavailable, code == connect.CodeAborted, code == connect.CodeResourceExhausted:
-		return err, true
+		return true, err
 	}
-	return err, false
+	return false, err
 }
 
 // disconnected recognises a connection that broke in the middle of a call: connect passes it on as unknown or internal, and a reset, which on a

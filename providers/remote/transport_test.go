@@ -206,7 +206,7 @@ func TestAnAnswerMayBeAsLargeAsTheLimit(t *testing.T) {
 }
 
 func TestNobodyAtTheAddressIsAFailure(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to cancel
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
