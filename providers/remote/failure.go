@@ -32,7 +32,7 @@ func (c *Client) failure(ctx context.Context, err error) (again bool, classified
 	switch {
 	case errors.Is(err, engine.ErrMalformed):
 		return false, err
-	case errors.Is(err, errTooLarge), code == connect.CodeResourceExhausted && !wire:
+	case code == connect.CodeResourceExhausted && !wire:
 		return false, Malformed("larger than max_response_bytes (%d)", c.maxBytes)
 	case errors.Is(err, codec.ErrInvalid):
 		return false, fmt.Errorf("%w: %w", engine.ErrMalformed, err)
