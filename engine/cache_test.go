@@ -44,7 +44,7 @@ func TestRecordsAreCachedUntilTheyArePurged(t *testing.T) {
 	if got := final(nil); got != 100 {
 		t.Errorf("not from the cache: %d", got)
 	}
-	for name, delete := range map[string]struct {
+	for name, purge := range map[string]struct {
 		cache engine.CacheName
 		key   engine.PriceKey
 		want  int
@@ -52,7 +52,7 @@ func TestRecordsAreCachedUntilTheyArePurged(t *testing.T) {
 		"the other cache": {engine.PriceStockCache, engine.PriceKey{ItemID: 1}, 0},
 		"another item":    {engine.PriceSoldOutCache, engine.PriceKey{ItemID: 2}, 0},
 	} {
-		if n, err := e.DeleteCached(delete.cache, "US", []engine.PriceKey{delete.key}); n != delete.want || err != nil {
+		if n, err := e.DeleteCached(purge.cache, "US", []engine.PriceKey{purge.key}); n != purge.want || err != nil {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}

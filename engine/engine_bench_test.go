@@ -78,6 +78,7 @@ scenes:
 
 // benchEngine knows items of three models with three promotions each.
 func benchEngine(b testing.TB, items int) (*engine.Engine, *pricingv1.GetPromotionInfoRequest) {
+	b.Helper()
 	prices := map[engine.PriceKey][]facts.Model{}
 	listed := map[int64]*facts.Item{}
 	labels := map[int64][]string{}

@@ -19,17 +19,29 @@ func TestFormulas(t *testing.T) {
 		in   engine.Price
 		want engine.Price // the results
 	}{
-		{"a buyer's price, seller price 100 with a rebate of 10", engine.Price{Promo: 90, ShopDiscount: 5, ProductRebate: 10},
-			engine.Price{Discounted: 85, TotalRebate: 10, Final: 85, PromoRebateRate: 11765, TotalRebateRate: 11765}},
-		{"the seller's view of it", engine.Price{Promo: 90, ShopDiscount: 5, ProductRebate: 10, AddBackRebate: true},
-			engine.Price{Discounted: 85, TotalRebate: 10, Final: 95, PromoRebateRate: 10526, TotalRebateRate: 10526}},
+		{
+			"a buyer's price, seller price 100 with a rebate of 10",
+			engine.Price{Promo: 90, ShopDiscount: 5, ProductRebate: 10},
+			engine.Price{Discounted: 85, TotalRebate: 10, Final: 85, PromoRebateRate: 11765, TotalRebateRate: 11765},
+		},
+		{
+			"the seller's view of it",
+			engine.Price{Promo: 90, ShopDiscount: 5, ProductRebate: 10, AddBackRebate: true},
+			engine.Price{Discounted: 85, TotalRebate: 10, Final: 95, PromoRebateRate: 10526, TotalRebateRate: 10526},
+		},
 		{"nothing at all", engine.Price{}, engine.Price{}},
 		{"a price of zero has no rates", engine.Price{Promo: 5, ShopDiscount: 5, ProductRebate: 3}, engine.Price{TotalRebate: 3}},
 		{"discounts never make a price negative", engine.Price{Promo: 10, ShopDiscount: 8, PlatformDiscount: 8}, engine.Price{}},
-		{"rebates are added to what is left, not to what is missing", engine.Price{Promo: 10, ShopDiscount: 30, ShopRebate: 4, AddBackRebate: true},
-			engine.Price{TotalRebate: 4, Final: 4, TotalRebateRate: 100000}},
-		{"all rebates count", engine.Price{Promo: 1000, ShopDiscount: 100, PlatformDiscount: 50, ProductRebate: 1, ShopRebate: 2, PlatformRebate: 4},
-			engine.Price{Discounted: 850, TotalRebate: 7, Final: 850, PromoRebateRate: 118, TotalRebateRate: 824}},
+		{
+			"rebates are added to what is left, not to what is missing",
+			engine.Price{Promo: 10, ShopDiscount: 30, ShopRebate: 4, AddBackRebate: true},
+			engine.Price{TotalRebate: 4, Final: 4, TotalRebateRate: 100000},
+		},
+		{
+			"all rebates count",
+			engine.Price{Promo: 1000, ShopDiscount: 100, PlatformDiscount: 50, ProductRebate: 1, ShopRebate: 2, PlatformRebate: 4},
+			engine.Price{Discounted: 850, TotalRebate: 7, Final: 850, PromoRebateRate: 118, TotalRebateRate: 824},
+		},
 		{"a rate at the half rounds up", engine.Price{Promo: 200_000, ProductRebate: 1}, engine.Price{Discounted: 200_000, TotalRebate: 1, Final: 200_000, PromoRebateRate: 1, TotalRebateRate: 1}},
 		{"a rate below the half rounds down", engine.Price{Promo: 200_001, ProductRebate: 1}, engine.Price{Discounted: 200_001, TotalRebate: 1, Final: 200_001}},
 	}
@@ -111,9 +123,9 @@ func halfUp(part, whole *big.Int) *big.Int {
 // TestWorkedCase is the specification's: promo price 90, rebate 10, a shop voucher of 5 without rebate.
 func TestWorkedCase(t *testing.T) {
 	w := newWorld(noon, model(10, promo(3, weeklyCut, 90), promo(0, original, 100)))
-	w.rebate.answer = func(_ *engine.Call, k engine.RebateKey) int64 { return 10 }
+	w.rebate.answer = func(*engine.Call, engine.RebateKey) int64 { return 10 }
 	shop := &facts.Voucher{ID: 77, Name: "five off", End: facts.Never}
-	w.voucher.answer = func(_ *engine.Call, k engine.VoucherKey) facts.VoucherChoice {
+	w.voucher.answer = func(*engine.Call, engine.VoucherKey) facts.VoucherChoice {
 		return facts.VoucherChoice{Shop: facts.VoucherUse{Voucher: shop, Discount: 5}}
 	}
 	for _, tt := range []struct {

@@ -80,6 +80,7 @@ func TestReplayOfRetailBaskets(t *testing.T) {
 }
 
 func readBaskets(t *testing.T) []basketLine {
+	t.Helper()
 	file, err := os.Open("testdata/baskets.csv.gz")
 	if err != nil {
 		t.Fatal(err)

@@ -233,7 +233,7 @@ func TestExclusionAndInclusionRules(t *testing.T) {
 
 func TestRulesThatCannotSeeTheItemLeaveOut(t *testing.T) {
 	w := newWorld(noon, model(10, promo(0, original, 100), promo(2, flashSale, 60)))
-	misbehave(w, "listing.labels", func(ctx contextT) error { return errDown })
+	misbehave(w, "listing.labels", func(contextT) error { return errDown })
 	conf := base + "exclusion_rules: [{id: 1, name: r, excluded_price_rule_types: [flash_sale], when: '\"x\" in item.labels'}]\n" +
 		scene("s", "", modelMain+"    product_promotion: {exclusion_rule: r}\n")
 	resp := ask(t, w.engine(t, conf), request("s", 1))

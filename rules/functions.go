@@ -151,7 +151,7 @@ func mapASCII(s string, from, to byte, shift int) string {
 }
 
 // functionInfos describes what may be called: macros, functions of CEL, and our own, by name.
-func (env *environment) functionInfos() []FunctionInfo {
+func (e *environment) functionInfos() []FunctionInfo {
 	infos := []FunctionInfo{
 		{"all", []string{"list.all(x, condition) -> bool"}, "the condition holds for each element x; true for an empty list"},
 		{"exists", []string{"list.exists(x, condition) -> bool"}, "the condition holds for at least one element x; false for an empty list"},
@@ -164,7 +164,7 @@ func (env *environment) functionInfos() []FunctionInfo {
 		"sets.equivalent": "each list has all elements of the other",
 		"sets.intersects": "the lists have an element in common",
 	}
-	for name, f := range env.cel.Functions() {
+	for name, f := range e.cel.Functions() {
 		if !callable(name) {
 			continue
 		}
