@@ -25,6 +25,7 @@ const (
 type CallStats struct {
 	mu       sync.Mutex
 	attempts int
+	failure  error
 }
 
 // Attempt counts one more attempt. A nil CallStats counts nothing.
@@ -37,11 +38,21 @@ func (s *CallStats) Attempt() {
 	s.mu.Unlock()
 }
 
-// Attempts is how many were counted.
-func (s *CallStats) Attempts() int {
+// Failed keeps the error of an attempt, which the trace shows also where a later one was answered. A nil CallStats keeps nothing.
+func (s *CallStats) Failed(err error) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	s.failure = err
+	s.mu.Unlock()
+}
+
+// Attempts is how many were counted, and the error that was kept last.
+func (s *CallStats) Attempts() (attempts int, lastFailure error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.attempts
+	return s.attempts, s.failure
 }
 
 type callStatsKey struct{}
@@ -86,27 +97,44 @@ func (d *dependency[K, V]) query(ctx context.Context, st *state, keys []K, out [
 		return nil
 	}
 	start := time.Now()
-	batches, attempts := 1, 1
-	var err error
 	if d.fromMemory {
-		err = d.ask(ctx, &st.call, keys, out)
-	} else {
-		batches = (len(keys) + d.maxBatch - 1) / d.maxBatch
-		attempts, err = d.wait(ctx, st, keys, out)
+		err := d.ask(ctx, &st.call, keys, out)
+		d.told(st, called{outcomeOf(err), time.Since(start), len(keys), 1, 1, err})
+		return err
 	}
-	took := time.Since(start)
-	st.observeCall(d.command, outcomeOf(err), took)
-	if st.trace != nil {
-		st.trace.call(d.command, outcomeOf(err), took, len(keys), batches, attempts, err)
+	stats := new(CallStats)
+	err := d.wait(context.WithValue(ctx, callStatsKey{}, stats), st, keys, out)
+	batches := (len(keys) + d.maxBatch - 1) / d.maxBatch
+	attempts, failure := stats.Attempts()
+	if attempts == 0 {
+		attempts = batches // of a provider that does not count
 	}
+	if err != nil {
+		failure = err
+	}
+	d.told(st, called{outcomeOf(err), time.Since(start), len(keys), batches, attempts, failure})
 	return err
 }
 
-// wait runs the batches of a query in goroutines and collects their answers; the first failure ends it. It returns the attempts made.
+// called is how a query went.
+type called struct {
+	outcome                 Outcome
+	took                    time.Duration
+	keys, batches, attempts int
+	failure                 error // the last one, also where it was mended
+}
+
+func (d *dependency[K, V]) told(st *state, c called) {
+	st.observeCall(d.command, c.outcome, c.took)
+	if st.trace != nil {
+		st.trace.call(d.command, c)
+	}
+}
+
+// wait runs the batches of a query in goroutines and collects their answers; the first failure ends it.
 // Providers write to memory of their own, and a state that a late one may still read from is not used again.
-func (d *dependency[K, V]) wait(ctx context.Context, st *state, keys []K, out []V) (int, error) {
-	stats := new(CallStats)
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, callStatsKey{}, stats), d.timeout)
+func (d *dependency[K, V]) wait(ctx context.Context, st *state, keys []K, out []V) error {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 
 	call := st.call // later stages write to the state's
@@ -149,15 +177,15 @@ func (d *dependency[K, V]) wait(ctx context.Context, st *state, keys []K, out []
 				if batches > 1 {
 					st.abandoned.Store(true)
 				}
-				return max(stats.Attempts(), 1), a.err
+				return a.err
 			}
 			copy(out[a.from:], a.out)
 		case <-ctx.Done():
 			st.abandoned.Store(true)
-			return max(stats.Attempts(), 1), ctx.Err()
+			return ctx.Err()
 		}
 	}
-	return max(stats.Attempts(), batches), nil
+	return nil
 }
 
 // ask calls the provider once; a panic in it is an error of the provider.

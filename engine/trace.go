@@ -34,12 +34,13 @@ func (t *tracer) stage(s Stage, d time.Duration) {
 	t.out.Stages = append(t.out.Stages, &pricingv1.TraceStage{Name: s.String(), Duration: durationpb.New(d)})
 }
 
-func (t *tracer) call(c Command, o Outcome, d time.Duration, keys, batches, attempts int, err error) {
+func (t *tracer) call(command Command, c called) {
 	call := &pricingv1.TraceCall{
-		Command: c.String(), Outcome: o.String(), Duration: durationpb.New(d), Keys: int32(keys), Batches: int32(batches), Attempts: int32(attempts),
+		Command: command.String(), Outcome: c.outcome.String(), Duration: durationpb.New(c.took),
+		Keys: int32(c.keys), Batches: int32(c.batches), Attempts: int32(c.attempts),
 	}
-	if err != nil {
-		call.Error = err.Error()
+	if c.failure != nil {
+		call.Error = c.failure.Error()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

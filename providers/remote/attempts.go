@@ -41,6 +41,7 @@ func (c *call[Res]) run(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
+		c.stats.Failed(err)
 		if attempt > 1 {
 			err = fmt.Errorf("attempt %d: %w", attempt, err)
 		}

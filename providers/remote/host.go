@@ -41,6 +41,8 @@ func (h *Host) Call(c *providerv1.CallContext) (*engine.Call, error) {
 	request := &facts.Request{
 		Region:          region.Code,
 		Scene:           c.GetScene(),
+		Scenario:        c.GetScenario(),
+		Client:          c.GetClient(),
 		UserID:          c.GetUserId(),
 		At:              at,
 		OrderFlow:       c.GetOrderFlow(),
@@ -51,9 +53,6 @@ func (h *Host) Call(c *providerv1.CallContext) (*engine.Call, error) {
 		LiveStreamToken: c.GetLiveStreamDiscountToken(),
 		VideoCreatorID:  c.GetVideoCreatorId(),
 		AdsID:           c.GetAdsId(),
-	}
-	if scene := snap.ScenesByName[request.Scene]; scene != nil {
-		request.Scenario, request.Client = scene.Scenario.Name, scene.Client.Name
 	}
 	return &engine.Call{Request: request, Region: region, Snap: snap}, nil
 }

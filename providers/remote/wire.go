@@ -27,6 +27,8 @@ func Context(call *engine.Call) *providerv1.CallContext {
 		VideoCreatorId:          r.VideoCreatorID,
 		AdsId:                   r.AdsID,
 		DeviceType:              r.DeviceType,
+		Scenario:                r.Scenario,
+		Client:                  r.Client,
 	}
 }
 

@@ -47,8 +47,12 @@ type CallContext struct {
 	VideoCreatorId          int64  `protobuf:"varint,10,opt,name=video_creator_id,json=videoCreatorId,proto3" json:"video_creator_id,omitempty"`
 	AdsId                   int64  `protobuf:"varint,11,opt,name=ads_id,json=adsId,proto3" json:"ads_id,omitempty"`
 	DeviceType              string `protobuf:"bytes,12,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// The scenario that the scene runs for this request; an experiment may have chosen another than the scene's own.
+	Scenario string `protobuf:"bytes,13,opt,name=scenario,proto3" json:"scenario,omitempty"`
+	// The client that owns the scene.
+	Client        string `protobuf:"bytes,14,opt,name=client,proto3" json:"client,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CallContext) Reset() {
@@ -161,6 +165,20 @@ func (x *CallContext) GetAdsId() int64 {
 func (x *CallContext) GetDeviceType() string {
 	if x != nil {
 		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *CallContext) GetScenario() string {
+	if x != nil {
+		return x.Scenario
+	}
+	return ""
+}
+
+func (x *CallContext) GetClient() string {
+	if x != nil {
+		return x.Client
 	}
 	return ""
 }
@@ -3283,7 +3301,7 @@ var File_proscenium_provider_v1_provider_proto protoreflect.FileDescriptor
 
 const file_proscenium_provider_v1_provider_proto_rawDesc = "" +
 	"\n" +
-	"%proscenium/provider/v1/provider.proto\x12\x16proscenium.provider.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x03\n" +
+	"%proscenium/provider/v1/provider.proto\x12\x16proscenium.provider.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x04\n" +
 	"\vCallContext\x12)\n" +
 	"\x06region\x18\x01 \x01(\tB\x11\xbaH\x0er\f2\n" +
 	"^[A-Z]{2}$R\x06region\x12 \n" +
@@ -3300,7 +3318,9 @@ const file_proscenium_provider_v1_provider_proto_rawDesc = "" +
 	" \x01(\x03R\x0evideoCreatorId\x12\x15\n" +
 	"\x06ads_id\x18\v \x01(\x03R\x05adsId\x12\x1f\n" +
 	"\vdevice_type\x18\f \x01(\tR\n" +
-	"deviceType\"\xb0\x01\n" +
+	"deviceType\x12\x1a\n" +
+	"\bscenario\x18\r \x01(\tR\bscenario\x12\x16\n" +
+	"\x06client\x18\x0e \x01(\tR\x06client\"\xb0\x01\n" +
 	"\x12QueryPricesRequest\x12E\n" +
 	"\acontext\x18\x01 \x01(\v2#.proscenium.provider.v1.CallContextB\x06\xbaH\x03\xc8\x01\x01R\acontext\x124\n" +
 	"\x04keys\x18\x02 \x03(\v2 .proscenium.provider.v1.PriceKeyR\x04keys\x12\x1d\n" +
