@@ -194,6 +194,11 @@ experiments:
 		}
 		seen[first] = true
 	}
+	req := asUser(request("s", 1), 1)
+	req.Explain = true
+	if resp := ask(t, e, req); resp.Trace.GetExperiment() != "x" || resp.Trace.GetGroup() != resp.Experiment.GetGroup() {
+		t.Errorf("the trace tells another group: %v", resp)
+	}
 	if len(seen) != 2 || seen[""] {
 		t.Errorf("groups %v", seen)
 	}

@@ -24,7 +24,10 @@ type tracer struct {
 
 func newTracer(st *state) *tracer {
 	t := &tracer{state: st, refs: make(map[*promoState]*pricingv1.TracePromo)}
-	t.out = &pricingv1.Trace{ConfigVersion: st.program.snap.Version, Scene: st.scene.scene.Name, Scenario: st.plan.scenario.Name}
+	t.out = &pricingv1.Trace{ConfigVersion: st.program.snap.Version, Scene: st.scene.scene.Name, Scenario: st.plan.scenario.Name, Group: st.group}
+	if st.group != "" {
+		t.out.Experiment = st.scene.scene.Experiment.Name
+	}
 	return t
 }
 

@@ -172,6 +172,9 @@ func writeTrace(w io.Writer, t *pricingv1.Trace) error {
 		return n > 0
 	}
 	_, _ = fmt.Fprintf(table, "scene %s, scenario %s, configuration %s\n", t.GetScene(), t.GetScenario(), t.GetConfigVersion())
+	if t.GetGroup() != "" {
+		_, _ = fmt.Fprintf(table, "experiment %s, group %s\n", t.GetExperiment(), t.GetGroup())
+	}
 	_, _ = fmt.Fprintf(table, "plan: %s\n", strings.Join(t.GetPlan(), " > "))
 
 	if head("calls", len(t.GetCalls())) {
@@ -185,9 +188,9 @@ func writeTrace(w io.Writer, t *pricingv1.Trace) error {
 		}
 	}
 	if head("promotions", len(t.GetPromos())) {
-		row("model", "promotion", "type", "price", "", "stage", "reason")
+		row("model", "promotion", "type", "price", "", "stage", "reason", "shown as")
 		for _, p := range t.GetPromos() {
-			row(p.GetModelId(), p.GetPromotionId(), p.GetPriceRuleType(), p.GetPrice(), kept(p), p.GetStage(), p.GetReason())
+			row(p.GetModelId(), p.GetPromotionId(), p.GetPriceRuleType(), p.GetPrice(), kept(p), p.GetStage(), p.GetReason(), strings.Join(p.GetRoles(), ", "))
 		}
 	}
 	if head("vouchers", len(t.GetVouchers())) {

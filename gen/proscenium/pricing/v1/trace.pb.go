@@ -41,7 +41,10 @@ type Trace struct {
 	// Rules that failed to evaluate.
 	RuleErrors []*TraceRuleError `protobuf:"bytes,10,rep,name=rule_errors,json=ruleErrors,proto3" json:"rule_errors,omitempty"`
 	// How each model's price came about.
-	Prices        []*TracePrice `protobuf:"bytes,11,rep,name=prices,proto3" json:"prices,omitempty"`
+	Prices []*TracePrice `protobuf:"bytes,11,rep,name=prices,proto3" json:"prices,omitempty"`
+	// The experiment of the scene and the group that the request is in; empty outside of any.
+	Experiment    string `protobuf:"bytes,12,opt,name=experiment,proto3" json:"experiment,omitempty"`
+	Group         string `protobuf:"bytes,13,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -151,6 +154,20 @@ func (x *Trace) GetPrices() []*TracePrice {
 		return x.Prices
 	}
 	return nil
+}
+
+func (x *Trace) GetExperiment() string {
+	if x != nil {
+		return x.Experiment
+	}
+	return ""
+}
+
+func (x *Trace) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
 }
 
 type TraceStage struct {
@@ -694,7 +711,7 @@ var File_proscenium_pricing_v1_trace_proto protoreflect.FileDescriptor
 
 const file_proscenium_pricing_v1_trace_proto_rawDesc = "" +
 	"\n" +
-	"!proscenium/pricing/v1/trace.proto\x12\x15proscenium.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\"\xad\x04\n" +
+	"!proscenium/pricing/v1/trace.proto\x12\x15proscenium.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\"\xe3\x04\n" +
 	"\x05Trace\x12%\n" +
 	"\x0econfig_version\x18\x01 \x01(\tR\rconfigVersion\x12\x14\n" +
 	"\x05scene\x18\x02 \x01(\tR\x05scene\x12\x1a\n" +
@@ -710,7 +727,11 @@ const file_proscenium_pricing_v1_trace_proto_rawDesc = "" +
 	"\vrule_errors\x18\n" +
 	" \x03(\v2%.proscenium.pricing.v1.TraceRuleErrorR\n" +
 	"ruleErrors\x129\n" +
-	"\x06prices\x18\v \x03(\v2!.proscenium.pricing.v1.TracePriceR\x06prices\"W\n" +
+	"\x06prices\x18\v \x03(\v2!.proscenium.pricing.v1.TracePriceR\x06prices\x12\x1e\n" +
+	"\n" +
+	"experiment\x18\f \x01(\tR\n" +
+	"experiment\x12\x14\n" +
+	"\x05group\x18\r \x01(\tR\x05group\"W\n" +
 	"\n" +
 	"TraceStage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
