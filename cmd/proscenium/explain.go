@@ -188,9 +188,9 @@ func writeTrace(w io.Writer, t *pricingv1.Trace) error {
 		}
 	}
 	if head("promotions", len(t.GetPromos())) {
-		row("model", "promotion", "type", "price", "", "stage", "reason", "shown as")
+		row("model", "promotion", "type", "price", "", "stage", "reason")
 		for _, p := range t.GetPromos() {
-			row(p.GetModelId(), p.GetPromotionId(), p.GetPriceRuleType(), p.GetPrice(), kept(p), p.GetStage(), p.GetReason(), strings.Join(p.GetRoles(), ", "))
+			row(p.GetModelId(), p.GetPromotionId(), p.GetPriceRuleType(), p.GetPrice(), kept(p), p.GetStage(), p.GetReason())
 		}
 	}
 	if head("vouchers", len(t.GetVouchers())) {
