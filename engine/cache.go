@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -24,6 +24,10 @@ const (
 // cacheKey is a question to price.query. Its answer is the same for every user: caches hold unfiltered records only.
 type cacheKey struct {
 	region string
+	// types stands for the price rule types of the configuration: records carry their ids.
+	types uint64
+	// generation is the item's at the time of the question: a purge begins another, so that what is being loaded meanwhile is never read.
+	generation uint32
 	PriceKey
 }
 
@@ -33,10 +37,15 @@ type recordCache struct {
 	conf    *configv1.Cache
 	price   *configv1.Dependency // whose answers these are
 	entries *otter.Cache[cacheKey, []facts.Model]
+	// generations are counters that items share by a part of their id.
+	generations [1024]atomic.Uint32
 }
 
 // recordCaches are the caches of an engine. They survive a reload, unless their own configuration or that of price.query changes.
-type recordCaches struct{ byName [cacheCount]*recordCache }
+type recordCaches struct {
+	byName [cacheCount]*recordCache
+	closed bool
+}
 
 func (c *recordCaches) forSnapshot(snap *scenes.Snapshot) [cacheCount]*recordCache {
 	price := snap.Dependencies[PriceQuery.String()]
@@ -46,7 +55,7 @@ func (c *recordCaches) forSnapshot(snap *scenes.Snapshot) [cacheCount]*recordCac
 			continue
 		}
 		c.byName[name] = nil
-		if conf.GetEnabled() {
+		if conf.GetEnabled() && !c.closed {
 			c.byName[name] = newRecordCache(CacheName(name), conf, price)
 		}
 		old.close()
@@ -55,6 +64,7 @@ func (c *recordCaches) forSnapshot(snap *scenes.Snapshot) [cacheCount]*recordCac
 }
 
 func (c *recordCaches) close() {
+	c.closed = true
 	for name, cache := range c.byName {
 		cache.close()
 		c.byName[name] = nil
@@ -84,15 +94,15 @@ func newRecordCache(name CacheName, conf *configv1.Cache, price *configv1.Depend
 
 // query answers the state's price query from the cache, and from the provider what is not in it.
 func (c *recordCache) query(st *state) error {
-	region := st.market.region.Code
 	var missing []cacheKey
+	var places []int
 	for i, key := range st.priceKeys {
-		k := cacheKey{region, key}
+		k := c.key(st.market.region.Code, st.program.types, key)
 		if models, ok := c.entries.GetIfPresent(k); ok {
 			st.prices[i] = models
 			continue
 		}
-		missing = append(missing, k)
+		missing, places = append(missing, k), append(places, i)
 	}
 	hits := len(st.priceKeys) - len(missing)
 	if st.obs != nil {
@@ -108,19 +118,24 @@ func (c *recordCache) query(st *state) error {
 	if err != nil {
 		return err
 	}
-	for i, key := range st.priceKeys {
-		if models, ok := loaded[cacheKey{region, key}]; ok {
-			st.prices[i] = models
-		}
+	for i, k := range missing {
+		st.prices[places[i]] = loaded[k]
 	}
 	return nil
 }
 
-// load gets what is missing. A key that another request is loading is waited for; if that request was cancelled, this one asks by itself.
+func (c *recordCache) key(region string, types uint64, key PriceKey) cacheKey {
+	return cacheKey{region, types, c.generation(key.ItemID).Load(), key}
+}
+
+func (c *recordCache) generation(item int64) *atomic.Uint32 {
+	return &c.generations[uint64(item)%uint64(len(c.generations))]
+}
+
+// load gets what is missing. A key that another request is loading is waited for.
 func (c *recordCache) load(st *state, missing []cacheKey) (map[cacheKey][]facts.Model, error) {
-	// Cached records are nobody's: the provider sees no user.
-	anonymous := *st.call.Request
-	anonymous.UserID, anonymous.LiveStreamToken = 0, ""
+	// Cached records are everybody's: the provider sees nothing of who asks, nor from where.
+	anonymous := facts.Request{Region: st.request.Region, At: st.request.At}
 	user := st.call.Request
 	st.call.Request = &anonymous
 	defer func() { st.call.Request = user }()
@@ -143,11 +158,7 @@ func (c *recordCache) load(st *state, missing []cacheKey) (map[cacheKey][]facts.
 		}
 		return out, nil
 	}
-	loaded, err := c.entries.BulkGet(st.ctx, missing, otter.BulkLoaderFunc[cacheKey, []facts.Model](ask))
-	if errors.Is(err, context.Canceled) && st.ctx.Err() == nil {
-		return ask(st.ctx, missing)
-	}
-	return loaded, err
+	return c.entries.BulkGet(st.ctx, missing, otter.BulkLoaderFunc[cacheKey, []facts.Model](ask))
 }
 
 // DeleteCached drops cached price records of models (with the entries of their whole items), or of whole items, and returns how many entries there
@@ -173,13 +184,17 @@ func (e *Engine) DeleteCached(name CacheName, region string, keys []PriceKey) (i
 	}
 	whole := make(map[int64]bool)
 	for _, key := range keys {
-		drop(cacheKey{region, key})
-		drop(cacheKey{region, PriceKey{ItemID: key.ItemID}})
 		if key.ModelID == 0 {
 			whole[key.ItemID] = true
+			continue
 		}
+		drop(cache.key(region, p.types, key))
+		drop(cache.key(region, p.types, PriceKey{ItemID: key.ItemID}))
 	}
-	if len(whole) > 0 { // entries of single models of those items
+	if len(whole) > 0 {
+		for item := range whole {
+			cache.generation(item).Add(1)
+		}
 		for k := range cache.entries.Keys() {
 			if k.region == region && whole[k.ItemID] {
 				drop(k)

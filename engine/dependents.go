@@ -7,6 +7,7 @@ import (
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
 	"proscenium/facts"
+	"proscenium/fault"
 )
 
 const causeDependencyError = pricingv1.DegradationCause_DEGRADATION_CAUSE_DEPENDENCY_ERROR
@@ -41,6 +42,7 @@ func (st *state) dependents() error {
 	var commands [branchCount]Command
 	var errs [branchCount]error
 	var waiting []func() error
+	var waits []branch
 	for b := range branchCount {
 		if !st.needs(b) {
 			continue
@@ -60,11 +62,11 @@ func (st *state) dependents() error {
 			_ = ask() // kept in errs
 			continue
 		}
-		waiting = append(waiting, ask)
+		waiting, waits = append(waiting, ask), append(waits, b)
 	}
 	for i, err := range together(waiting...) {
 		if err != nil { // a panic of our own: no answer may rest on what it left
-			return unavailable("DEPENDENCY_FAILED", commands[i], err)
+			return fault.New(fault.Internal, "INTERNAL", "the %s of the request could not be worked out", branches[waits[i]].feature).Because(err)
 		}
 	}
 	st.lapped = time.Now()
@@ -185,14 +187,17 @@ func (st *state) askRebates() error {
 		return err
 	}
 	for i, v := range st.rebates {
-		if v < 0 {
-			return malformed(RebateQuery, "rebate %d of model %d is negative", v, st.rebateKeys[i].ModelID)
+		if v < 0 || v > st.rebateKeys[i].Price {
+			return malformed(RebateQuery, "rebate %d of model %d is negative, or more than its price", v, st.rebateKeys[i].ModelID)
 		}
 	}
 	return nil
 }
 
 func (st *state) askVouchers() (Command, error) {
+	if st.factsErr != nil {
+		return st.factsCommand, st.factsErr // asked ahead of the rules already
+	}
 	if command, err := st.queryItemFacts(!st.haveItems, !st.haveLabels); err != nil {
 		return command, err
 	}
@@ -206,7 +211,7 @@ func (st *state) askVouchers() (Command, error) {
 	}
 	for i := range st.choices {
 		c, price := &st.choices[i], st.voucherKeys[i].Price
-		if !validUse(&c.Shop, price) || !validUse(&c.Platform, price-c.Shop.Discount) {
+		if !validUse(&c.Shop, price) || !validUse(&c.Platform, price-c.Shop.Discount) || !validOffers(c) {
 			return BestVouchers, malformed(BestVouchers, "the vouchers of model %d take off more than its price, or less than nothing", st.voucherKeys[i].Model.ID)
 		}
 	}
@@ -218,15 +223,31 @@ func validUse(u *facts.VoucherUse, left int64) bool {
 	if u.Voucher == nil {
 		return u.Discount == 0 && u.Rebate == 0
 	}
-	return u.Discount >= 0 && u.Discount <= left && u.Rebate >= 0 && u.Rebate <= u.Discount
+	return u.Discount <= left && validOffer(u)
+}
+
+// validOffer is validUse for a voucher that is shown and not taken off.
+func validOffer(u *facts.VoucherUse) bool {
+	return u.Voucher == nil || u.Voucher.Layer <= facts.LayerPlatform && u.Rebate >= 0 && u.Rebate <= u.Discount
+}
+
+func validOffers(c *facts.VoucherChoice) bool {
+	for i := range c.Beside {
+		if !validOffer(&c.Beside[i]) {
+			return false
+		}
+	}
+	return validOffer(&c.BestShop) && validOffer(&c.BestPlatform) && validOffer(&c.NextBest) && validOffer(&c.HighestTier)
 }
 
 // loadItemFacts gets item facts ahead of the rules that look at them. Without them those rules leave out what they are asked about.
 func (st *state) loadItemFacts(items, labels bool) error {
-	if command, err := st.queryItemFacts(items, labels); err != nil {
-		return st.failed(command, "item_facts", true, err)
+	command, err := st.queryItemFacts(items, labels)
+	if err == nil {
+		return nil
 	}
-	return nil
+	st.factsCommand, st.factsErr = command, err
+	return st.failed(command, "item_facts", true, err)
 }
 
 // queryItemFacts gets item facts and labels, both at once where that means waiting.

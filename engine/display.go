@@ -33,7 +33,7 @@ func (st *state) consider(m *modelState, p *promoState) {
 	switch {
 	case p.dropped:
 	case p.upcoming:
-		if st.plan.modelTeaser && (m.teaser == nil || compareTeasers(p, m.teaser, st.plan.modelTeaserSort) < 0) {
+		if st.plan.modelTeaser && !p.typ.Original && !p.ineligible && (m.teaser == nil || compareTeasers(p, m.teaser, st.plan.modelTeaserSort) < 0) {
 			m.teaser = p
 		}
 	default:

@@ -17,14 +17,14 @@ var eligibilityFeatures = [3]struct {
 }
 
 // checkEligibility asks, for the user, about every promotion with an exclusivity, and drops those that the user may not have or that could
-// not be checked. Upcoming promotions are asked about only where teasers are strict; otherwise whoever may have them is told about them.
+// not be checked. An upcoming one may still be the teaser of an item whose scenario does not check teasers.
 func (st *state) checkEligibility() error {
 	for i := range st.models {
 		m := &st.models[i]
 		promos := st.promosOf(m)
 		for j := range promos {
 			p := &promos[j]
-			if p.dropped || p.typ.Exclusivity <= facts.NotExclusive || p.upcoming && !st.plan.strictTeaser {
+			if p.dropped || p.typ.Exclusivity <= facts.NotExclusive {
 				continue
 			}
 			kind := int(p.typ.Exclusivity - facts.ExclusivePrice)
@@ -74,6 +74,10 @@ func (st *state) dropIneligible(kind int, failure error) {
 		case failure != nil:
 			reason = "NOT_CHECKED"
 		case st.verdicts[kind][i]:
+			continue
+		}
+		if p.upcoming && st.plan.itemTeaser && !st.plan.strictTeaser {
+			p.ineligible = true
 			continue
 		}
 		p.dropped = true

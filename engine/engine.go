@@ -55,7 +55,7 @@ func (e *Engine) Apply(snap *scenes.Snapshot) error {
 	return nil
 }
 
-// Close ends what the engine runs in the background. Requests are answered still, without caches once the next configuration is applied.
+// Close ends what the engine runs in the background. Requests are answered still; a configuration that is applied later has no caches.
 func (e *Engine) Close() {
 	e.applying.Lock()
 	defer e.applying.Unlock()
@@ -118,7 +118,7 @@ func (st *state) run() error {
 		}
 		st.lap(StageFacts)
 	}
-	if p.exclusion != nil || p.inclusion != nil {
+	if p.hasRules() {
 		st.applyRules()
 		st.lap(StageRules)
 	}

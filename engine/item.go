@@ -47,14 +47,16 @@ func (st *state) pickTeaser(it *itemState, models []modelState) {
 		promos := st.promosOf(m)
 		for k := range promos {
 			p := &promos[k]
-			if p.dropped || !p.upcoming {
+			if p.dropped || !p.upcoming || p.typ.Original {
 				continue
 			}
 			if st.plan.strictTeaser && (p.rec.SoldOut || m.main != nil && p.price >= m.main.price) {
+				st.noTeaser(m, p, "TEASER_NOT_CHEAPER_OR_SOLD_OUT")
 				continue
 			}
-			if r := st.plan.itemTeaserInclusion; r != nil {
+			if r := st.plan.itemTeaserInclusion; r.PromoRule != nil {
 				if matches, failed := st.matches(r, m, p); !matches || failed {
+					st.noTeaser(m, p, r.Name)
 					continue
 				}
 			}
@@ -62,5 +64,13 @@ func (st *state) pickTeaser(it *itemState, models []modelState) {
 				it.teaser, it.teaserModel = p, m
 			}
 		}
+	}
+}
+
+// noTeaser tells the trace why a promotion does not announce its item.
+func (st *state) noTeaser(m *modelState, p *promoState, reason string) {
+	if st.trace != nil {
+		e := st.trace.promo(keyOf(m, p), p)
+		e.Stage, e.Reason = StageItemDisplay.String(), reason
 	}
 }

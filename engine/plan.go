@@ -19,12 +19,13 @@ type plan struct {
 
 	// Query.
 	orderFlow bool
+	anyTime   bool // a request may name the time
 	withStock bool
 	ongoing   bool // lists of promotions are returned
 	upcoming  bool // some part of the answer announces what comes
 
 	// Rules and eligibility.
-	exclusion, inclusion, itemTeaserInclusion *scenes.PromoRule
+	exclusion, inclusion, itemTeaserInclusion promoRule
 	rulesNeedItems, rulesNeedLabels           bool
 	login                                     bool
 	enableOngoingLiveStreams                  bool
@@ -60,6 +61,20 @@ type plan struct {
 	models                                                                               bool // the answer has models
 }
 
+// promoRule is a rule of the scene, or none, with what it looks at.
+type promoRule struct {
+	*scenes.PromoRule
+	needsItems, needsLabels bool
+}
+
+func newPromoRule(r *scenes.PromoRule) promoRule {
+	p := promoRule{PromoRule: r}
+	if r != nil && r.When != nil {
+		p.needsItems, p.needsLabels = usesItemFacts(r), r.When.Uses("item.labels")
+	}
+	return p
+}
+
 // variant is what an experiment's group changes of a scene.
 type variant struct {
 	scenario *scenes.Scenario
@@ -85,8 +100,9 @@ func buildPlan(s *scenes.Scene, v variant, downgraded bool) *plan {
 		isDowngraded: spec.GetDowngrade().GetIsDowngraded(),
 		propagate:    spec.GetDowngrade().GetPropagateErrorWhenFinalPriceRelatedDependencyFails(),
 		orderFlow:    spec.GetOrderFlow(),
+		anyTime:      timeMode(spec, scenario) == configv1.TimeMode_TIME_MODE_ANY_TIME,
 		ongoing:      spec.GetProductPromotion().GetNeedOngoingPromos(),
-		exclusion:    s.Exclusion, inclusion: s.Inclusion, itemTeaserInclusion: s.ItemTeaserInclusion,
+		exclusion:    newPromoRule(s.Exclusion), inclusion: newPromoRule(s.Inclusion),
 		login:                    scenario.Spec.GetEligibility().GetLoginMode(),
 		enableOngoingLiveStreams: scenario.Spec.GetEligibility().GetAutomaticallyEnableOngoingLiveStreamPromotions(),
 		taxMode:                  scenario.Spec.GetTax().GetSelectionMode(),
@@ -99,10 +115,10 @@ func buildPlan(s *scenes.Scene, v variant, downgraded bool) *plan {
 		addBack:                  scenario.Spec.GetRebate().GetAddBackRebateToFinalPrice(),
 	}
 	m, i := spec.GetModelDisplay(), spec.GetItemDisplay()
-	p.modelMain, p.modelMainDecor = m.GetNeedModelMainPromo(), m.GetNeedModelMainPromoDecoration()
-	p.modelTeaser, p.modelTeaserDecor = m.GetNeedModelTeaserPromo(), m.GetNeedModelTeaserPromoDecoration()
+	p.modelMain, p.modelTeaser = m.GetNeedModelMainPromo(), m.GetNeedModelTeaserPromo()
 	p.modelOriginal, p.soldOutLive = m.GetNeedModelOriginalPromo(), m.GetNeedSoldOutFlexibleLiveStreamPromo()
 	if optional {
+		p.modelMainDecor, p.modelTeaserDecor = m.GetNeedModelMainPromoDecoration(), m.GetNeedModelTeaserPromoDecoration()
 		p.itemMain, p.itemMainDecor = i.GetNeedItemMainPromo(), i.GetNeedItemMainPromoDecoration()
 		p.itemTeaser, p.itemTeaserDecor = i.GetNeedItemTeaserPromo(), i.GetNeedItemTeaserPromoDecoration()
 		p.itemOriginal = i.GetNeedItemOriginalPromo()
@@ -122,17 +138,25 @@ func buildPlan(s *scenes.Scene, v variant, downgraded bool) *plan {
 	p.withStock = p.stock
 	p.upcoming = spec.GetProductPromotion().GetNeedUpcomingPromos() || p.modelTeaser || p.itemTeaser
 	p.strictTeaser = p.itemTeaser && scenario.Spec.GetItemDisplay().GetTeaserStrictness() == configv1.TeaserStrictness_TEASER_STRICTNESS_STRICT
-	for _, rule := range []*scenes.PromoRule{p.exclusion, p.inclusion, p.itemTeaserInclusion} {
-		if rule == nil || rule.When == nil {
-			continue
-		}
-		p.rulesNeedLabels = p.rulesNeedLabels || rule.When.Uses("item.labels")
-		p.rulesNeedItems = p.rulesNeedItems || usesItemFacts(rule)
+	if p.itemTeaser {
+		p.itemTeaserInclusion = newPromoRule(s.ItemTeaserInclusion)
+	}
+	for _, rule := range []promoRule{p.exclusion, p.inclusion, p.itemTeaserInclusion} {
+		p.rulesNeedLabels = p.rulesNeedLabels || rule.needsLabels
+		p.rulesNeedItems = p.rulesNeedItems || rule.needsItems
 	}
 	p.models = p.modelMain || p.modelTeaser || p.modelOriginal || p.soldOutLive || p.ongoing || p.listsUpcoming() || p.stock || p.taxInfo ||
 		p.rebateInfo || p.voucherDetail || p.voucherBest || p.voucherNext || p.voucherHighest
 	p.stages = p.stageList()
 	return p
+}
+
+// timeMode is the scene's own, or that of the scenario that it runs.
+func timeMode(s *configv1.Scene, scenario *scenes.Scenario) configv1.TimeMode {
+	if m := s.GetTimeMode(); m != configv1.TimeMode_TIME_MODE_UNSPECIFIED {
+		return m
+	}
+	return scenario.Spec.GetTimeMode()
 }
 
 // usesItemFacts says whether a rule looks at more of an item than the request and the price records tell.
@@ -159,6 +183,11 @@ func (p *plan) compileVouchers(s *scenes.Scene, v variant) {
 	p.voucherHighest = spec.GetNeedHighestTierVouchers()
 }
 
+func (p *plan) hasRules() bool { return p.exclusion.PromoRule != nil || p.inclusion.PromoRule != nil }
+
+// showsOriginal says whether the answer needs the original price whatever the rules drop.
+func (p *plan) showsOriginal() bool { return p.modelOriginal || p.itemOriginal || p.detail }
+
 func (p *plan) listsUpcoming() bool {
 	return p.scene.Spec.GetProductPromotion().GetNeedUpcomingPromos()
 }
@@ -172,7 +201,7 @@ func (p *plan) stageList() []Stage {
 		}
 	}
 	add(p.rulesNeedItems || p.rulesNeedLabels, StageFacts)
-	add(p.exclusion != nil || p.inclusion != nil, StageRules)
+	add(p.hasRules(), StageRules)
 	add(p.login, StageEligibility)
 	stages = append(stages, StageTax, StageModelDisplay)
 	add(p.rebate, StageRebate)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+
 	"proscenium/facts"
 	"proscenium/money"
 )
@@ -52,7 +54,7 @@ func (st *state) finalPrices() error {
 			m.price.PlatformDiscount, m.price.PlatformRebate = c.Platform.Discount, c.Platform.Rebate
 		}
 		if !m.price.Compute() {
-			return overflow(m.id)
+			return dataOverflow(m.id)
 		}
 		if st.trace != nil {
 			st.trace.price(m)
@@ -61,17 +63,29 @@ func (st *state) finalPrices() error {
 	return nil
 }
 
-// totals are the sums over models of unit value x quantity.
-func (st *state) totals() (final, tax, rebate int64, err error) {
+// totals are the sums over models of unit value x quantity; of taxes and rebates where the scene shows them and all are known.
+func (st *state) totals() (*pricingv1.Totals, error) {
+	var final, tax, rebate int64
+	showTax, showRebate := st.showsTax(), st.plan.rebateInfo && st.rebatesKnown
 	for _, ref := range st.modelRefs {
 		m := &st.models[ref]
-		taxValue, _ := m.main.tax()
-		ok := addLine(&final, m.price.Final, m.quantity) && addLine(&tax, taxValue, m.quantity) && addLine(&rebate, m.price.TotalRebate, m.quantity)
+		taxValue, taxKnown := m.main.tax()
+		showTax = showTax && taxKnown
+		ok := addLine(&final, m.price.Final, m.quantity) &&
+			(!showTax || addLine(&tax, taxValue, m.quantity)) &&
+			(!showRebate || addLine(&rebate, m.price.TotalRebate, m.quantity))
 		if !ok {
-			return 0, 0, 0, overflow(m.id)
+			return nil, overflow(m.id)
 		}
 	}
-	return final, tax, rebate, nil
+	t := &pricingv1.Totals{FinalPrice: &final}
+	if showTax {
+		t.Tax = &tax
+	}
+	if showRebate {
+		t.Rebate = &rebate
+	}
+	return t, nil
 }
 
 func addLine(sum *int64, unit, quantity int64) bool {

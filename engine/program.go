@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 
 // program is a snapshot compiled for serving. It is immutable; a request uses one from its start to its end.
 type program struct {
-	snap    *scenes.Snapshot
+	snap *scenes.Snapshot
+	// types is a fingerprint of the price rule types: ids of another configuration may mean others.
+	types   uint64
 	markets map[string]*market
 	scenes  map[*scenes.Scene]*sceneEntry
 }
@@ -50,7 +53,7 @@ type sceneEntry struct {
 }
 
 func compileProgram(snap *scenes.Snapshot, deps *Deps, caches *recordCaches) (*program, error) {
-	p := &program{snap: snap, markets: make(map[string]*market, len(snap.Regions)), scenes: make(map[*scenes.Scene]*sceneEntry, len(snap.Scenes))}
+	p := &program{snap: snap, types: fingerprint(snap.Types), markets: make(map[string]*market, len(snap.Regions)), scenes: make(map[*scenes.Scene]*sceneEntry, len(snap.Scenes))}
 	for code, region := range snap.Regions {
 		providers, err := deps.Open(snap, region)
 		if err != nil {
@@ -60,13 +63,27 @@ func compileProgram(snap *scenes.Snapshot, deps *Deps, caches *recordCaches) (*p
 		if err != nil {
 			return nil, fmt.Errorf("region %s: %w", code, err)
 		}
-		m.caches = caches.forSnapshot(snap)
 		p.markets[code] = m
+	}
+	// Nothing can fail from here on: what is shared with the program before changes last.
+	kept := caches.forSnapshot(snap)
+	for _, m := range p.markets {
+		m.caches = kept
 	}
 	for _, s := range snap.Scenes {
 		p.scenes[s] = compileScene(s, snap, deps.Observer)
 	}
 	return p, nil
+}
+
+func fingerprint(types []*facts.PriceRuleType) uint64 {
+	h := fnv.New64a()
+	for _, t := range types {
+		if t != nil {
+			fmt.Fprintf(h, "%d %s\n", t.ID, t.Name)
+		}
+	}
+	return h.Sum64()
 }
 
 func compileScene(s *scenes.Scene, snap *scenes.Snapshot, obs Observer) *sceneEntry {
@@ -181,11 +198,13 @@ func (st *state) findDowngrades(now time.Time) {
 		if d.Regions != nil && !d.Regions[st.market.region.Code] || !d.Until.IsZero() && !now.Before(d.Until) {
 			continue
 		}
-		if !st.plan.affectedBy(d.Feature) {
-			continue
-		}
 		st.off.add(d.Feature)
-		st.downgradedBy(featureNames[d.Feature], d.Scope)
+		if st.plan.affectedBy(d.Feature) {
+			st.downgradedBy(featureNames[d.Feature], d.Scope)
+		}
+		if d.Feature == configv1.DowngradeFeature_DOWNGRADE_FEATURE_TAX {
+			st.taxScope = d.Scope
+		}
 	}
 	if st.off.has(configv1.DowngradeFeature_DOWNGRADE_FEATURE_SCENE) && st.plan.downgraded != nil {
 		st.plan = st.plan.downgraded

@@ -35,9 +35,6 @@ func (st *state) begin(caller Caller, now time.Time) error {
 	}
 	st.at = now.UnixNano()
 	if req.AtTime != nil {
-		if scene.TimeMode != configv1.TimeMode_TIME_MODE_ANY_TIME {
-			return fault.Invalid("at_time", "AT_TIME_NOT_ALLOWED", "scene %s prices in real time: leave at_time out, or use a scene of time mode ANY_TIME", scene.Name)
-		}
 		st.at, st.atTime = req.AtTime.AsTime().UnixNano(), true
 	}
 	if req.Explain && !scene.Spec.GetAllowExplain() {
@@ -45,6 +42,9 @@ func (st *state) begin(caller Caller, now time.Time) error {
 	}
 	st.setFacts(scene)
 	st.assign(st.scene)
+	if st.atTime && !st.plan.anyTime {
+		return fault.Invalid("at_time", "AT_TIME_NOT_ALLOWED", "scene %s prices in real time: leave at_time out, or use a scene of time mode ANY_TIME", scene.Name)
+	}
 	if st.plan.login && req.UserId == nil {
 		return fault.Invalid("user_id", "USER_REQUIRED", "scene %s runs in login mode: give the user's id", scene.Name)
 	}
@@ -86,22 +86,27 @@ func (st *state) setFacts(scene *scenes.Scene) {
 
 // checkItems refuses an item or a model that is named twice: its price would be counted twice.
 func checkItems(items []*pricingv1.RequestItem) error {
+	if id, is := repeated(items, func(it **pricingv1.RequestItem) int64 { return (*it).ItemId }); is {
+		at := lastIndex(items, func(it *pricingv1.RequestItem) bool { return it.ItemId == id })
+		return fault.Invalid(fmt.Sprintf("items[%d].item_id", at), "DUPLICATE_ITEM", "item %d is named twice: join its models in one entry", id)
+	}
 	for i, it := range items {
-		for j := range items[:i] {
-			if items[j].ItemId == it.ItemId {
-				return fault.Invalid(fmt.Sprintf("items[%d].item_id", i), "DUPLICATE_ITEM", "item %d is named twice: join its models in one entry", it.ItemId)
-			}
-		}
-		for m, model := range it.Models {
-			for n := range it.Models[:m] {
-				if it.Models[n].ModelId == model.ModelId {
-					return fault.Invalid(fmt.Sprintf("items[%d].models[%d].model_id", i, m), "DUPLICATE_MODEL",
-						"model %d is named twice: add up its quantities in one entry", model.ModelId)
-				}
-			}
+		if id, is := repeated(it.Models, func(m **pricingv1.RequestModel) int64 { return (*m).ModelId }); is {
+			at := lastIndex(it.Models, func(m *pricingv1.RequestModel) bool { return m.ModelId == id })
+			return fault.Invalid(fmt.Sprintf("items[%d].models[%d].model_id", i, at), "DUPLICATE_MODEL",
+				"model %d is named twice: add up its quantities in one entry", id)
 		}
 	}
 	return nil
+}
+
+func lastIndex[T any](list []T, is func(T) bool) int {
+	for i := len(list) - 1; i >= 0; i-- {
+		if is(list[i]) {
+			return i
+		}
+	}
+	return -1
 }
 
 // downgradedBy notes a downgrade in the answer and the trace.

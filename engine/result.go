@@ -83,17 +83,11 @@ func (st *state) result() (*pricingv1.GetPromotionInfoResponse, error) {
 		resp.Items[i] = &items[i]
 	}
 	if st.plan.models {
-		final, tax, rebate, err := st.totals()
+		totals, err := st.totals()
 		if err != nil {
 			return nil, err
 		}
-		resp.Totals = &pricingv1.Totals{FinalPrice: &final}
-		if st.showsTax() {
-			resp.Totals.Tax = &tax
-		}
-		if st.plan.rebateInfo {
-			resp.Totals.Rebate = &rebate
-		}
+		resp.Totals = totals
 	}
 	for _, d := range st.degraded {
 		resp.Degradations = append(resp.Degradations, &pricingv1.Degradation{Feature: d.feature, Scope: d.scope, Cause: d.cause})
@@ -194,7 +188,7 @@ func (b *builder) model(out *pricingv1.Model, m *modelState) {
 	if p.modelOriginal && m.original != nil {
 		out.OriginalPromo = b.promo(m, m.original)
 	}
-	if m.soldOutLive != nil {
+	if m.soldOutLive != nil && m.soldOutLive != m.main {
 		out.SoldOutFlexibleLiveStreamPromo = b.promo(m, m.soldOutLive)
 	}
 	if p.ongoing || p.listsUpcoming() {
@@ -214,8 +208,10 @@ func (b *builder) priced(out *pricingv1.Model, m *modelState) {
 	if b.st.showsTax() {
 		if value, known := m.main.tax(); known {
 			out.Tax = b.taxes.next()
-			rate, _ := TaxRate(value, m.main.pre)
-			out.Tax.TaxValue, out.Tax.TaxRate = b.number(value), b.number(rate)
+			out.Tax.TaxValue = b.number(value)
+			if rate, fits := TaxRate(value, m.main.pre); fits {
+				out.Tax.TaxRate = b.number(rate)
+			}
 		}
 	}
 	if p.rebateInfo && b.st.rebatesKnown {
@@ -238,7 +234,7 @@ func (b *builder) promoLists(out *pricingv1.Model, m *modelState) {
 		p := &promos[i]
 		switch {
 		case p.dropped:
-		case p.upcoming && b.st.plan.listsUpcoming():
+		case p.upcoming && !p.ineligible && b.st.plan.listsUpcoming():
 			out.UpcomingPromos = append(out.UpcomingPromos, b.promo(m, p))
 		case !p.upcoming && b.st.plan.ongoing:
 			out.OngoingPromos = append(out.OngoingPromos, b.promo(m, p))

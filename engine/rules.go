@@ -14,14 +14,14 @@ func (st *state) applyRules() {
 		promos := st.promosOf(m)
 		for j := range promos {
 			p := &promos[j]
-			if r := st.plan.exclusion; r != nil {
+			if r := st.plan.exclusion; r.PromoRule != nil {
 				matches, failed := st.matches(r, m, p)
 				if matches || failed {
 					st.drop(m, p, "exclusion", r.Name)
 					continue
 				}
 			}
-			if r := st.plan.inclusion; r != nil {
+			if r := st.plan.inclusion; r.PromoRule != nil {
 				if matches, failed := st.matches(r, m, p); !matches || failed {
 					st.drop(m, p, "inclusion", r.Name)
 				}
@@ -31,7 +31,7 @@ func (st *state) applyRules() {
 }
 
 // matches evaluates a rule for one promotion. An evaluation error is counted and traced; every place that asks then leaves the promotion out.
-func (st *state) matches(r *scenes.PromoRule, m *modelState, p *promoState) (matches, failed bool) {
+func (st *state) matches(r promoRule, m *modelState, p *promoState) (matches, failed bool) {
 	if r.Types != nil && (int(p.typ.ID) >= len(r.Types) || !r.Types[p.typ.ID]) {
 		return false, false
 	}
@@ -41,7 +41,7 @@ func (st *state) matches(r *scenes.PromoRule, m *modelState, p *promoState) (mat
 	in := &st.input
 	in.Promo, in.PromoType, in.PromoPrice = p.rec, p.typ, listedPrice(p.rec, st.market.region)
 	in.Model, in.Item = m.rec, &st.items[m.item].facts
-	if st.plan.rulesNeedItems && !st.haveItems || st.plan.rulesNeedLabels && !st.haveLabels {
+	if r.needsItems && !st.haveItems || r.needsLabels && !st.haveLabels {
 		in.Item = nil // what is not known must not look empty
 	}
 	ok, err := r.When.Bool(in)

@@ -39,6 +39,7 @@ type state struct {
 	abandoned atomic.Bool
 
 	off        downgrades
+	taxScope   string // of the downgrade of taxes, if there is one
 	degraded   []degradation
 	inaccurate bool
 	// rebatesKnown says that the rebate provider answered.
@@ -55,6 +56,8 @@ type state struct {
 	itemFacts       []*facts.Item
 	itemLabels      [][]string
 	haveItems       bool
+	factsErr        error // of facts that the rules needed
+	factsCommand    Command
 	haveLabels      bool
 	eligibilityKeys [3][]EligibilityKey
 	eligibilityRefs [3][]*promoState
@@ -123,6 +126,8 @@ type promoState struct {
 	post     int64
 	upcoming bool
 	dropped  bool
+	// ineligible marks an upcoming promotion that the user may not have: only an item's teaser without strictness may announce it.
+	ineligible bool
 }
 
 type degradation struct {

@@ -9,17 +9,19 @@ import (
 )
 
 // selectPrices gives each promotion the price that the scene shows: pre-tax, post-tax, or the region's choice. Tax rates are asked for only where
-// the scene returns taxes, or a record lacks the price wanted. A model without a rate that it needs keeps the price it has, and the answer is inaccurate.
+// a record lacks the price wanted, or the other one and the scene returns taxes. A model without a rate that it needs keeps the price it has, and the answer is inaccurate.
 func (st *state) selectPrices() error {
 	postTax := st.showsPostTax()
 	for i := range st.models {
 		m := &st.models[i]
-		if m.rec != nil && (st.showsTax() && m.from < m.to || st.lacksPrice(m, postTax)) {
+		if st.needsRate(m, postTax) {
 			st.taxKeys = append(st.taxKeys, PriceKey{m.rec.ItemID, m.id})
 			st.taxRefs = append(st.taxRefs, i)
 		}
 	}
-	if len(st.taxKeys) > 0 {
+	if len(st.taxKeys) > 0 && st.off.has(configv1.DowngradeFeature_DOWNGRADE_FEATURE_TAX) {
+		st.downgradedBy("tax", st.taxScope) // prices that the records lack cannot be derived
+	} else if len(st.taxKeys) > 0 {
 		st.taxRates = sized(st.taxRates, len(st.taxKeys))
 		if err := st.queryTax(); err != nil {
 			return err
@@ -52,14 +54,16 @@ func (st *state) showsPostTax() bool {
 	return st.market.region.TaxMode == configv1.TaxMode_TAX_MODE_POST_TAX
 }
 
-func (st *state) lacksPrice(m *modelState, postTax bool) bool {
+// needsRate says whether a promotion of the model that may be shown lacks the price wanted, or one of the two that its tax is the difference of.
+func (st *state) needsRate(m *modelState, postTax bool) bool {
 	promos := st.promosOf(m)
 	for i := range promos {
 		p := &promos[i]
-		if p.dropped {
+		if p.dropped && !(p.typ.Original && st.plan.showsOriginal()) {
 			continue
 		}
-		if postTax && p.post == facts.NoPrice || !postTax && p.pre == facts.NoPrice {
+		lacksPre, lacksPost := p.pre == facts.NoPrice, p.post == facts.NoPrice
+		if (lacksPre || lacksPost) && st.showsTax() || lacksPost && postTax || lacksPre && !postTax {
 			return true
 		}
 	}
@@ -105,7 +109,7 @@ func (st *state) selectPrice(m *modelState, p *promoState, postTax bool) error {
 			p.pre, ok = money.MulDiv(p.post, facts.RateOne, facts.RateOne+m.tax.Rate, rounding)
 		}
 		if !ok {
-			return overflow(m.id)
+			return dataOverflow(m.id)
 		}
 	}
 	p.price = p.pre
@@ -115,6 +119,11 @@ func (st *state) selectPrice(m *modelState, p *promoState, postTax bool) error {
 	return nil
 }
 
+// overflow is of a quantity, dataOverflow of what providers said.
 func overflow(model int64) error {
-	return fault.New(fault.InvalidArgument, "AMOUNT_OVERFLOW", "an amount of model %d does not fit in 64 bits: check its price, tax rate and quantity", model)
+	return fault.New(fault.InvalidArgument, "AMOUNT_OVERFLOW", "the total with model %d does not fit in 64 bits: ask for a smaller quantity", model)
+}
+
+func dataOverflow(model int64) error {
+	return fault.New(fault.FailedPrecondition, "AMOUNT_OVERFLOW", "an amount of model %d does not fit in 64 bits: mend its price, rebate or tax rate", model)
 }

@@ -62,6 +62,8 @@ func (t *tracer) downgrade(feature, scope, cause string) {
 }
 
 func (t *tracer) ruleError(rule string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, e := range t.out.RuleErrors {
 		if e.Rule == rule && e.Error == err.Error() {
 			return
@@ -128,6 +130,10 @@ func (t *tracer) itemRoles(it *itemState) {
 	if it.main != nil {
 		e := t.promo(keyOf(it.mainModel, it.main), it.main)
 		e.Roles = append(e.Roles, "item_main")
+	}
+	if m := it.mainModel; t.state.plan.itemOriginal && m != nil && m.original != nil {
+		e := t.promo(keyOf(m, m.original), m.original)
+		e.Roles = append(e.Roles, "item_original")
 	}
 	if it.teaser != nil {
 		e := t.promo(keyOf(it.teaserModel, it.teaser), it.teaser)

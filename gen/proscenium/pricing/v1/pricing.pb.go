@@ -401,7 +401,7 @@ func (x *RequestModel) GetQuantity() int64 {
 // RequestContext is what eligibility and vouchers are validated against. All fields are optional.
 type RequestContext struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Such as app_ios, app_android, web.
+	// Such as ios, android, web.
 	ClientPlatform string `protobuf:"bytes,1,opt,name=client_platform,json=clientPlatform,proto3" json:"client_platform,omitempty"`
 	// Where the user came from, such as home, search, live_stream, video.
 	UserPath             string `protobuf:"bytes,2,opt,name=user_path,json=userPath,proto3" json:"user_path,omitempty"`
@@ -1760,7 +1760,7 @@ func (x *Voucher) GetEndTime() *timestamppb.Timestamp {
 
 type Stock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Units of the model.
+	// Units that can be bought of the main promo, by the stock provider.
 	Available *int64 `protobuf:"varint,1,opt,name=available,proto3,oneof" json:"available,omitempty"`
 	// Scope: need_stock_breakdown.
 	Breakdown []*LocationStock `protobuf:"bytes,2,rep,name=breakdown,proto3" json:"breakdown,omitempty"`

@@ -433,7 +433,7 @@ type TraceCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The command, such as price.query.
 	Command string `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
-	// ok, error, timeout, malformed, cancelled, cache_hit.
+	// ok, error, timeout, malformed, canceled, cache_hit.
 	Outcome  string               `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
 	// Keys asked for, in this many batches.
