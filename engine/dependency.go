@@ -93,17 +93,22 @@ func newDependency[K, V any](command Command, provider Provider[K, V], conf *con
 
 // query asks for all keys and fills out. It returns at the latest when the dependency's time or ctx ends, whatever the provider does.
 func (d *dependency[K, V]) query(ctx context.Context, st *state, keys []K, out []V) error {
+	return d.queryAs(ctx, st, &st.call, keys, out)
+}
+
+// queryAs is query with a call that is not the state's.
+func (d *dependency[K, V]) queryAs(ctx context.Context, st *state, call *Call, keys []K, out []V) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	start := time.Now()
 	if d.fromMemory {
-		err := d.ask(ctx, &st.call, keys, out)
+		err := d.ask(ctx, call, keys, out)
 		d.told(st, called{outcomeOf(err), time.Since(start), len(keys), 1, 1, err})
 		return err
 	}
 	stats := new(CallStats)
-	err := d.wait(context.WithValue(ctx, callStatsKey{}, stats), st, keys, out)
+	err := d.wait(context.WithValue(ctx, callStatsKey{}, stats), st, *call, keys, out)
 	batches := (len(keys) + d.maxBatch - 1) / d.maxBatch
 	attempts, failure := stats.Attempts()
 	if attempts == 0 {
@@ -132,12 +137,11 @@ func (d *dependency[K, V]) told(st *state, c called) {
 }
 
 // wait runs the batches of a query in goroutines and collects their answers; the first failure ends it.
-// Providers write to memory of their own, and a state that a late one may still read from is not used again.
-func (d *dependency[K, V]) wait(ctx context.Context, st *state, keys []K, out []V) error {
+// Providers read a call and write to memory of their own, and a state that a late one may still read from is not used again.
+func (d *dependency[K, V]) wait(ctx context.Context, st *state, call Call, keys []K, out []V) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 
-	call := st.call // later stages write to the state's
 	type answer struct {
 		from int
 		out  []V

@@ -41,10 +41,11 @@ var branches = [branchCount]struct {
 func (st *state) dependents() error {
 	var commands [branchCount]Command
 	var errs [branchCount]error
+	var asked [branchCount]bool
 	var waiting []func() error
 	var waits []branch
 	for b := range branchCount {
-		if !st.needs(b) {
+		if asked[b] = st.needs(b); !asked[b] {
 			continue
 		}
 		ask := func() error {
@@ -77,7 +78,9 @@ func (st *state) dependents() error {
 			}
 			continue
 		}
-		st.settle(branch(b))
+		if asked[b] {
+			st.settle(branch(b))
+		}
 	}
 	return nil
 }
@@ -206,7 +209,7 @@ func (st *state) askVouchers() (Command, error) {
 		st.voucherKeys = append(st.voucherKeys, VoucherKey{Item: &st.items[m.item].facts, Model: m.rec, Price: m.main.price})
 	}
 	st.choices = sized(st.choices, len(st.voucherKeys))
-	if err := st.market.voucher.query(st.ctx, st, st.voucherKeys, st.choices); err != nil {
+	if err := st.chooseVouchers(); err != nil {
 		return BestVouchers, err
 	}
 	for i := range st.choices {
@@ -216,6 +219,23 @@ func (st *state) askVouchers() (Command, error) {
 		}
 	}
 	return BestVouchers, nil
+}
+
+// maxExplained bounds the models of a request whose vouchers are explained: each may have a thousand verdicts.
+const maxExplained = 50
+
+func (st *state) chooseVouchers() error {
+	keys, out := st.voucherKeys, st.choices
+	if st.trace == nil || len(keys) <= maxExplained {
+		return st.market.voucher.query(st.ctx, st, keys, out)
+	}
+	if err := st.market.voucher.query(st.ctx, st, keys[:maxExplained], out[:maxExplained]); err != nil {
+		return err
+	}
+	st.trace.out.Truncated = true
+	plain := st.call // other branches read the state's
+	plain.Explain = false
+	return st.market.voucher.queryAs(st.ctx, st, &plain, keys[maxExplained:], out[maxExplained:])
 }
 
 // validUse says whether a voucher takes off at most what is left, and gives back at most what it takes off.

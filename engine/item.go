@@ -2,8 +2,6 @@ package engine
 
 import (
 	"cmp"
-
-	configv1 "proscenium/gen/proscenium/config/v1"
 )
 
 // displayItems picks each item's main promo among those of its models, and its teaser among what is upcoming.
@@ -33,7 +31,7 @@ func (st *state) displayItems() {
 // the lower model id. What is sold out comes last in any case.
 func (st *state) compareModels(a, b *modelState) int {
 	by := st.plan.itemSort
-	if by == configv1.MainPromoSorting_MAIN_PROMO_SORTING_GMV && a.main.rec.SoldOut == b.main.rec.SoldOut && a.gmv != b.gmv {
+	if st.plan.gmv && a.main.rec.SoldOut == b.main.rec.SoldOut && a.gmv != b.gmv {
 		return cmp.Compare(b.gmv, a.gmv)
 	}
 	return cmp.Or(compareMain(a.main, b.main, by), cmp.Compare(a.id, b.id))

@@ -135,6 +135,9 @@ func buildPlan(s *scenes.Scene, v variant, downgraded bool) *plan {
 		p.timeslots = p.stock && stock.GetNeedTimeslotStocks()
 		p.purchaseLimit = p.stock && stock.GetNeedToApplyPurchaseLimit()
 	}
+	if downgraded && i.GetNeedItemMainPromo() {
+		p.itemMain, p.itemDisplay = true, true // what is left of a scene of items is their price
+	}
 	p.withStock = p.stock
 	p.upcoming = spec.GetProductPromotion().GetNeedUpcomingPromos() || p.modelTeaser || p.itemTeaser
 	p.strictTeaser = p.itemTeaser && scenario.Spec.GetItemDisplay().GetTeaserStrictness() == configv1.TeaserStrictness_TEASER_STRICTNESS_STRICT

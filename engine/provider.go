@@ -34,6 +34,15 @@ type Call struct {
 	Vouchers VoucherScope
 	// Explain asks for reasons.
 	Explain bool
+	// OnRuleError is told of rules that fail, see RuleFailed; nil: nobody is.
+	OnRuleError func(rule string, err error)
+}
+
+// RuleFailed counts and traces a rule that failed to evaluate, whose place's safe answer the provider took. It may be called until Query returns.
+func (c *Call) RuleFailed(rule string, err error) {
+	if c.OnRuleError != nil {
+		c.OnRuleError(rule, err)
+	}
 }
 
 // VoucherScope is where vouchers come from and how much of the choice is wanted. A nil pool: no voucher of that kind.

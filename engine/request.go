@@ -54,7 +54,7 @@ func (st *state) begin(caller Caller, now time.Time) error {
 	}
 	st.findDowngrades(now)
 	st.call = Call{
-		Request: &st.request, Region: st.market.region, Snap: st.program.snap, Explain: st.trace != nil,
+		Request: &st.request, Region: st.market.region, Snap: st.program.snap, Explain: st.trace != nil, OnRuleError: st.ruleError,
 		WithStock: st.plan.withStock && !st.off.has(configv1.DowngradeFeature_DOWNGRADE_FEATURE_STOCK),
 	}
 	return nil

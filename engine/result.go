@@ -82,7 +82,7 @@ func (st *state) result() (*pricingv1.GetPromotionInfoResponse, error) {
 		items[i].Models = refs[it.from : it.from+shown : it.from+shown]
 		resp.Items[i] = &items[i]
 	}
-	if st.plan.models {
+	if st.plan.models && len(st.modelRefs) > 0 {
 		totals, err := st.totals()
 		if err != nil {
 			return nil, err

@@ -50,7 +50,7 @@ func (e *Embedded) Query(_ context.Context, call *engine.Call, keys []engine.Eli
 	for i := range keys {
 		key := &keys[i]
 		if e.command == engine.CheckLiveStream {
-			session := e.cat.Session(key.Promo.SessionID, call.Request.At)
+			session := e.cat.Session(key.Promo.SessionID, max(call.Request.At, key.Promo.Start)) // of an upcoming promotion: as of its start
 			stream = facts.LiveStream{
 				Ongoing: session.Ongoing, TokenValid: session.Accepts(call.Request.LiveStreamToken), AutoEnable: call.EnableOngoingLiveStreams,
 			}
@@ -62,6 +62,9 @@ func (e *Embedded) Query(_ context.Context, call *engine.Call, keys []engine.Eli
 		in.Promo, in.PromoType, in.PromoPrice = key.Promo, key.Type, price(key.Promo, call.Region)
 		eligible, err := rule.Bool(in)
 		out[i] = eligible && err == nil
+		if err != nil {
+			call.RuleFailed(e.command.String(), err)
+		}
 	}
 	return nil
 }

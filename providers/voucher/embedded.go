@@ -71,7 +71,7 @@ func (e *Embedded) Query(ctx context.Context, call *engine.Call, keys []engine.V
 		Snap: call.Snap, Region: call.Region, Request: call.Request, User: user,
 		ShopPool: call.Vouchers.ShopPool, PlatformPool: call.Vouchers.PlatformPool, Bypass: call.Vouchers.Bypass,
 		NeedBest: call.Vouchers.NeedBest, NeedNext: call.Vouchers.NeedNext, NeedHighest: call.Vouchers.NeedHighest, NeedBeside: call.Vouchers.NeedBeside,
-		Explain: call.Explain,
+		Explain: call.Explain, RuleFailed: call.RuleFailed,
 	})
 	defer chooser.Close()
 	for i, key := range keys {

@@ -88,6 +88,7 @@ func (c *Chooser) condition(place int32) uint8 {
 	switch {
 	case err != nil && c.query.User.LoggedIn():
 		state = isError
+		c.failed("user_condition "+c.index.conditions[place].String(), err)
 	case err == nil && met:
 		state = isTrue
 	}
@@ -109,11 +110,19 @@ func (c *Chooser) applies(o *offer) Reason {
 	switch {
 	case err != nil:
 		state, reason = isError, RuleError
+		c.failed("applies_when "+o.when.String(), err)
 	case !met:
 		state, reason = isFalse, AppliesWhen
 	}
 	c.when[o.ruled] = c.models<<2 | uint32(state)
 	return reason
+}
+
+// failed tells of an expression that failed to evaluate.
+func (c *Chooser) failed(rule string, err error) {
+	if c.query.RuleFailed != nil {
+		c.query.RuleFailed(rule, err)
+	}
 }
 
 // fits says whether the voucher covers the model.

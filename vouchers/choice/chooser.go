@@ -21,6 +21,8 @@ type Query struct {
 	Bypass *scenes.BypassRule
 	// What to answer besides the pair. Explain also tells what became of up to MaxConsidered vouchers.
 	NeedBest, NeedNext, NeedHighest, NeedBeside, Explain bool
+	// RuleFailed is told of expressions of vouchers that fail to evaluate: those vouchers do not apply. It may be nil.
+	RuleFailed func(rule string, err error)
 }
 
 // Chooser chooses for the models of one request. It is not safe for concurrent use; Close gives it back.

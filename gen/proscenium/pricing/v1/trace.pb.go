@@ -33,7 +33,7 @@ type Trace struct {
 	Stages []*TraceStage `protobuf:"bytes,5,rep,name=stages,proto3" json:"stages,omitempty"`
 	// Every promotion seen, in the order of items and models.
 	Promos []*TracePromo `protobuf:"bytes,6,rep,name=promos,proto3" json:"promos,omitempty"`
-	// Every voucher considered.
+	// Every voucher considered: for each of the first 50 models that are priced, the up to 1,000 that came closest.
 	Vouchers []*TraceVoucher `protobuf:"bytes,7,rep,name=vouchers,proto3" json:"vouchers,omitempty"`
 	Calls    []*TraceCall    `protobuf:"bytes,8,rep,name=calls,proto3" json:"calls,omitempty"`
 	// Every downgrade that applied.
@@ -43,8 +43,10 @@ type Trace struct {
 	// How each model's price came about.
 	Prices []*TracePrice `protobuf:"bytes,11,rep,name=prices,proto3" json:"prices,omitempty"`
 	// The experiment of the scene and the group that the request is in; empty outside of any.
-	Experiment    string `protobuf:"bytes,12,opt,name=experiment,proto3" json:"experiment,omitempty"`
-	Group         string `protobuf:"bytes,13,opt,name=group,proto3" json:"group,omitempty"`
+	Experiment string `protobuf:"bytes,12,opt,name=experiment,proto3" json:"experiment,omitempty"`
+	Group      string `protobuf:"bytes,13,opt,name=group,proto3" json:"group,omitempty"`
+	// More than 50 models are priced: the vouchers of the others are not explained.
+	Truncated     bool `protobuf:"varint,14,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +170,13 @@ func (x *Trace) GetGroup() string {
 		return x.Group
 	}
 	return ""
+}
+
+func (x *Trace) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
 }
 
 type TraceStage struct {
@@ -711,7 +720,7 @@ var File_proscenium_pricing_v1_trace_proto protoreflect.FileDescriptor
 
 const file_proscenium_pricing_v1_trace_proto_rawDesc = "" +
 	"\n" +
-	"!proscenium/pricing/v1/trace.proto\x12\x15proscenium.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\"\xe3\x04\n" +
+	"!proscenium/pricing/v1/trace.proto\x12\x15proscenium.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\"\x81\x05\n" +
 	"\x05Trace\x12%\n" +
 	"\x0econfig_version\x18\x01 \x01(\tR\rconfigVersion\x12\x14\n" +
 	"\x05scene\x18\x02 \x01(\tR\x05scene\x12\x1a\n" +
@@ -731,7 +740,8 @@ const file_proscenium_pricing_v1_trace_proto_rawDesc = "" +
 	"\n" +
 	"experiment\x18\f \x01(\tR\n" +
 	"experiment\x12\x14\n" +
-	"\x05group\x18\r \x01(\tR\x05group\"W\n" +
+	"\x05group\x18\r \x01(\tR\x05group\x12\x1c\n" +
+	"\ttruncated\x18\x0e \x01(\bR\ttruncated\"W\n" +
 	"\n" +
 	"TraceStage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
