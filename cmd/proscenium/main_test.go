@@ -131,11 +131,17 @@ func TestCommandsEndWithTheirExitCodeAndSayWhy(t *testing.T) {
 	}
 }
 
-func TestSchemaIsJSON(t *testing.T) {
+func TestSchemaPrintsTheFileThatTheConfigurationNames(t *testing.T) {
+	want, err := os.ReadFile("../../configs/bundle.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	got := command(t, "", "schema")
-	var schema map[string]any
-	if err := json.Unmarshal([]byte(got.stdout), &schema); err != nil || got.code != 0 {
-		t.Errorf("%d, %v", got.code, err)
+	if got.code != 0 {
+		t.Fatalf("exit code %d\n%s", got.code, got.stderr)
+	}
+	if diff := cmp.Diff(string(want), got.stdout); diff != "" {
+		t.Errorf("-committed +printed:\n%s", diff)
 	}
 }
 

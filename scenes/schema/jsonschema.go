@@ -16,7 +16,7 @@ import (
 type object = map[string]any
 
 // JSONSchema is the JSON Schema (draft 2020-12) of a configuration file. It accepts what the loader accepts of a single file, as far as a schema can
-// tell: references between entities, expressions, and rules over several fields are the loader's alone.
+// tell: references between entities, expressions, and rules over several fields are the loader's alone. It is text that ends with a line break.
 func JSONSchema() ([]byte, error) {
 	docs, err := readComments()
 	if err != nil {
@@ -38,7 +38,11 @@ func JSONSchema() ([]byte, error) {
 	root["$defs"] = defs
 	root["type"] = []string{"object", "null"} // an empty file is one
 	root["patternProperties"] = object{"^x-": object{"description": "Ignored: a place for anchors (&name)."}}
-	return json.MarshalIndent(root, "", "  ")
+	text, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(text, '\n'), nil
 }
 
 type builder struct{ docs comments }

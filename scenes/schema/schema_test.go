@@ -178,7 +178,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"../../docs/reference/configuration.md": reference,
-		"../../configs/bundle.schema.json":      string(editors) + "\n", // named by the first line of the reference files
+		"../../configs/bundle.schema.json":      string(editors), // named by the first line of the reference files
 	} {
 		if *update {
 			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
