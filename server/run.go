@@ -18,12 +18,12 @@ func Listen(ctx context.Context, mainAddress, adminAddress string) (Listeners, e
 	var config net.ListenConfig
 	main, err := config.Listen(ctx, "tcp", mainAddress)
 	if err != nil {
-		return Listeners{}, fmt.Errorf("listen on %s: %w; set another address with --listen", mainAddress, err)
+		return Listeners{}, fmt.Errorf("listen on %s: %w; set another address with --listen or PROSCENIUM_LISTEN", mainAddress, err)
 	}
 	admin, err := config.Listen(ctx, "tcp", adminAddress)
 	if err != nil {
 		_ = main.Close()
-		return Listeners{}, fmt.Errorf("listen on %s: %w; set another address with --admin-listen", adminAddress, err)
+		return Listeners{}, fmt.Errorf("listen on %s: %w; set another address with --admin-listen or PROSCENIUM_ADMIN_LISTEN", adminAddress, err)
 	}
 	return Listeners{Main: main, Admin: admin}, nil
 }

@@ -321,13 +321,13 @@ func TestAShutdownEndsTheStreamsOfThoseWhoWatch(t *testing.T) {
 	}
 }
 
-func TestAPortThatIsTakenIsNamedWithTheFlagThatChangesIt(t *testing.T) {
+func TestAPortThatIsTakenIsNamedWithTheSettingsThatChangeIt(t *testing.T) {
 	taken := local(t)
 	defer func() { _ = taken.Close() }()
-	if _, err := Listen(t.Context(), taken.Addr().String(), "127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "--listen") {
+	if _, err := Listen(t.Context(), taken.Addr().String(), "127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "--listen or PROSCENIUM_LISTEN") {
 		t.Errorf("main: %v", err)
 	}
-	if _, err := Listen(t.Context(), "127.0.0.1:0", taken.Addr().String()); err == nil || !strings.Contains(err.Error(), "--admin-listen") {
+	if _, err := Listen(t.Context(), "127.0.0.1:0", taken.Addr().String()); err == nil || !strings.Contains(err.Error(), "--admin-listen or PROSCENIUM_ADMIN_LISTEN") {
 		t.Errorf("admin: %v", err)
 	}
 }
