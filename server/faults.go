@@ -97,13 +97,14 @@ func violated(invalid *protovalidate.ValidationError) failure {
 			break
 		}
 		field := protovalidate.FieldPathString(v.Proto.GetField())
+		description := explained(field, v.Proto.GetMessage())
 		f.violations = append(f.violations, &errdetails.BadRequest_FieldViolation{
 			Field:       field,
-			Description: v.Proto.GetMessage(),
+			Description: description,
 			Reason:      strings.ToUpper(strings.ReplaceAll(v.Proto.GetRuleId(), ".", "_")),
 		})
 		if i < maxNamedViolations {
-			named = append(named, strings.TrimPrefix(field+": "+v.Proto.GetMessage(), ": "))
+			named = append(named, strings.TrimPrefix(field+": "+description, ": "))
 		}
 	}
 	f.message = strings.Join(named, "; ")
@@ -111,6 +112,18 @@ func violated(invalid *protovalidate.ValidationError) failure {
 		f.message += fmt.Sprintf("; and %d more", more)
 	}
 	return f
+}
+
+// explained is what to tell of a violation: where the schema's words name a pattern or a oneof, what to send instead.
+func explained(field, message string) string {
+	switch field {
+	case "region":
+		return "must be an ISO 3166-1 alpha-2 code in upper case, such as US"
+	case "scene":
+		return "name the scene by scene_id or scene_name"
+	default:
+		return message
+	}
 }
 
 // answer is the failure as the protocols carry it.

@@ -272,6 +272,29 @@ func TestBadRequestsAreRefusedWithReasonAndFieldOnEveryTransport(t *testing.T) {
 	}
 }
 
+func TestViolationsSayWhatToSendInstead(t *testing.T) {
+	f := start(t, &pricer{price: echo, delete: func(engine.CacheName, string, []engine.PriceKey) (int, error) { return 0, nil }}, nil)
+	const region = "region: must be an ISO 3166-1 alpha-2 code in upper case, such as US"
+	client := pricingv1connect.NewPricingServiceClient(http.DefaultClient, f.url)
+	_, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(func(r *pricingv1.GetPromotionInfoRequest) {
+		r.Scene, r.Region, r.UserId = nil, "usa", proto.Int64(0)
+	})))
+	if err == nil {
+		t.Fatal("answered")
+	}
+	for _, want := range []string{region, "scene: name the scene by scene_id or scene_name", "user_id: must be greater than 0"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %q", want, err)
+		}
+	}
+	_, err = client.DeletePriceStockCache(t.Context(), connect.NewRequest(&pricingv1.DeletePriceStockCacheRequest{
+		Region: "us", Models: []*pricingv1.ModelRef{{ItemId: 1}},
+	}))
+	if err == nil || !strings.Contains(err.Error(), region) {
+		t.Errorf("%v does not say %q", err, region)
+	}
+}
+
 func TestFaultsKeepTheirReasonOnEveryTransport(t *testing.T) {
 	kinds := map[fault.Kind]connect.Code{
 		fault.InvalidArgument: connect.CodeInvalidArgument, fault.NotFound: connect.CodeNotFound, fault.AlreadyExists: connect.CodeAlreadyExists,
