@@ -25,6 +25,16 @@ type Deps struct {
 	Now func() time.Time
 	// Observer may be nil.
 	Observer Observer
+	// Failed is told of every query that a dependency did not answer, for logs. It is called on the request path and does not block. It may be nil.
+	Failed func(Failure)
+}
+
+// Failure is a query that a dependency did not answer.
+type Failure struct {
+	Scene   string
+	Command Command
+	Outcome Outcome
+	Err     error
 }
 
 // Engine prices requests under the snapshot that was applied last. It is safe for concurrent use.
@@ -85,7 +95,7 @@ func (e *Engine) Price(ctx context.Context, caller Caller, req *pricingv1.GetPro
 	now := e.deps.Now()
 	st := states.Get().(*state)
 	defer st.release()
-	st.ctx, st.program, st.req, st.obs = ctx, p, req, e.deps.Observer
+	st.ctx, st.program, st.req, st.obs, st.onFailure = ctx, p, req, e.deps.Observer, e.deps.Failed
 	st.started = time.Now()
 	st.lapped = st.started
 
@@ -160,6 +170,7 @@ func (st *state) failed(command Command, feature string, priceRelated bool, err 
 	if ctxErr := st.ctx.Err(); ctxErr != nil {
 		return ended(ctxErr)
 	}
+	st.tellFailure(command, err)
 	if priceRelated && st.plan.propagate {
 		return unavailable("DEPENDENCY_FAILED", command, err)
 	}
@@ -172,6 +183,12 @@ func (st *state) failed(command Command, feature string, priceRelated bool, err 
 	}
 	st.degrade(feature, command.String(), cause)
 	return nil
+}
+
+func (st *state) tellFailure(command Command, err error) {
+	if st.onFailure != nil {
+		st.onFailure(Failure{Scene: st.request.Scene, Command: command, Outcome: outcomeOf(err), Err: err})
+	}
 }
 
 func unavailable(reason string, command Command, err error) error {

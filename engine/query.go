@@ -26,6 +26,7 @@ func (st *state) query() error {
 		if ctxErr := st.ctx.Err(); ctxErr != nil {
 			return ended(ctxErr)
 		}
+		st.tellFailure(PriceQuery, err)
 		return unavailable("PRICE_STOCK_UNAVAILABLE", PriceQuery, err)
 	}
 	st.groupRecords()

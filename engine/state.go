@@ -15,15 +15,16 @@ import (
 
 // state is all that one request works on. It is pooled: nothing in it may be kept after the request, and what leaves it is copied.
 type state struct {
-	ctx     context.Context
-	program *program
-	plan    *plan
-	market  *market
-	scene   *sceneEntry
-	group   string
-	req     *pricingv1.GetPromotionInfoRequest
-	trace   *tracer // nil unless asked for
-	obs     Observer
+	ctx       context.Context
+	program   *program
+	plan      *plan
+	market    *market
+	scene     *sceneEntry
+	group     string
+	req       *pricingv1.GetPromotionInfoRequest
+	trace     *tracer // nil unless asked for
+	onFailure func(Failure)
+	obs       Observer
 
 	started time.Time
 	lapped  time.Time

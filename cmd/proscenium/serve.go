@@ -59,7 +59,7 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 	defer listeners.Close()
 
 	observed, ready := metrics.New(), &server.Readiness{}
-	system, err := openSystem(source, assembly.Options{Now: time.Now, Observer: observed}, p.stderr)
+	system, err := openSystem(source, assembly.Options{Now: time.Now, Observer: observed, Failed: assembly.LogFailures(log, time.Now)}, p.stderr)
 	if err != nil {
 		return err
 	}

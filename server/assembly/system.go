@@ -38,6 +38,8 @@ type Options struct {
 	Now     func() time.Time
 	// Observer may be nil.
 	Observer engine.Observer
+	// Failed is told of queries that a dependency did not answer, see LogFailures. It may be nil.
+	Failed func(engine.Failure)
 	// Providers are registered beside the embedded ones.
 	Providers []providers.Option
 }
@@ -65,7 +67,7 @@ func Open(opts Options) (*System, error) {
 		Codec:    codec.New(),
 	}, opts.Providers...)
 	return &System{
-		Engine:   engine.New(engine.Deps{Open: registry.Open, Now: opts.Now, Observer: opts.Observer}),
+		Engine:   engine.New(engine.Deps{Open: registry.Open, Now: opts.Now, Observer: opts.Observer, Failed: opts.Failed}),
 		Catalog:  cat,
 		Embedded: all,
 		registry: registry,
@@ -77,14 +79,21 @@ func Open(opts Options) (*System, error) {
 // Apply serves the snapshot from the next request on. On an error nothing has changed. What the embedded providers build for a configuration
 // they build before, so that no request waits for it.
 func (s *System) Apply(snap *scenes.Snapshot) error {
-	now := s.now().UnixNano()
-	s.Catalog.Warm(now, snap)
-	s.vouchers.Warm(snap, now)
+	s.warm(snap)
 	if err := s.Engine.Apply(snap); err != nil {
+		if serving := s.Engine.Snapshot(); serving != nil {
+			s.warm(serving) // what is kept is bounded: the refused one may have taken its place
+		}
 		return fmt.Errorf("open the providers: %w", err)
 	}
 	s.registry.Retain(snap)
 	return nil
+}
+
+func (s *System) warm(snap *scenes.Snapshot) {
+	now := s.now().UnixNano()
+	s.Catalog.Warm(now, snap)
+	s.vouchers.Warm(snap, now)
 }
 
 // Close lets go of what the system keeps: caches and connections.
