@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"proscenium/fault"
+	"proscenium/scenes"
 )
 
 const (
@@ -166,8 +166,10 @@ type reporter struct {
 	log     *slog.Logger
 	observe Observer
 	newID   func() string
-	faults  sampler
-	callers sampler
+	// snapshot is the one that serves, nil before the first.
+	snapshot func() *scenes.Snapshot
+	faults   sampler
+	callers  sampler
 }
 
 // Lines a second that errors may write: an outage at full load must not become an outage of the disk.
@@ -176,11 +178,11 @@ const (
 	callerLines = 10
 )
 
-func newReporter(log *slog.Logger, observe Observer, now func() time.Time, newID func() string) *reporter {
+func newReporter(deps Deps, newID func() string) *reporter {
 	return &reporter{
-		log: log, observe: observe, newID: newID,
-		faults:  sampler{now: now, perSecond: faultLines},
-		callers: sampler{now: now, perSecond: callerLines},
+		log: deps.Log, observe: deps.Observer, newID: newID, snapshot: deps.Pricer.Snapshot,
+		faults:  sampler{now: deps.Now, perSecond: faultLines},
+		callers: sampler{now: deps.Now, perSecond: callerLines},
 	}
 }
 

@@ -19,7 +19,7 @@ func recovered(report *reporter) connect.UnaryInterceptorFunc {
 				case http.ErrAbortHandler:
 					panic(r) // net/http's own way to drop a connection
 				default:
-					call := failedCallOf(ctx, req)
+					call := report.callOf(ctx, req)
 					call.stack = debug.Stack()
 					err = report.fail(ctx, call, fmt.Errorf("panic: %v", r))
 				}
@@ -35,7 +35,7 @@ func reported(report *reporter) connect.UnaryInterceptorFunc {
 		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 			res, err := next(ctx, req)
 			if err != nil {
-				return nil, report.fail(ctx, failedCallOf(ctx, req), err)
+				return nil, report.fail(ctx, report.callOf(ctx, req), err)
 			}
 			return res, nil
 		}
@@ -53,11 +53,11 @@ func authenticated(auth *authenticator, report *reporter) connect.RequestGateFun
 	}
 }
 
-func failedCallOf(ctx context.Context, req connect.AnyRequest) failedCall {
+func (r *reporter) callOf(ctx context.Context, req connect.AnyRequest) failedCall {
 	return failedCall{
 		procedure: req.Spec().Procedure,
 		header:    req.Header(),
 		client:    callerOf(ctx).Client,
-		scene:     sceneOf(req.Any()),
+		scene:     sceneOf(r.snapshot(), req.Any()),
 	}
 }

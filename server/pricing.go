@@ -63,15 +63,21 @@ func priceKeys(refs []*pricingv1.ModelRef) []engine.PriceKey {
 	return keys
 }
 
-// sceneOf is how a request names its scene, for the log.
-func sceneOf(msg any) string {
+// sceneOf is the name of the scene that a request asks for, for the log. A scene that snap, which may be nil, does not have is named as
+// the request does.
+func sceneOf(snap *scenes.Snapshot, msg any) string {
 	req, ok := msg.(*pricingv1.GetPromotionInfoRequest)
-	switch {
-	case !ok || req.GetScene() == nil:
+	if !ok {
 		return ""
-	case req.GetSceneName() != "":
-		return req.GetSceneName()
-	default:
-		return strconv.FormatInt(req.GetSceneId(), 10)
 	}
+	byID, ok := req.GetScene().(*pricingv1.GetPromotionInfoRequest_SceneId)
+	if !ok {
+		return req.GetSceneName()
+	}
+	if snap != nil {
+		if scene := snap.ScenesByID[byID.SceneId]; scene != nil {
+			return scene.Name
+		}
+	}
+	return strconv.FormatInt(byID.SceneId, 10)
 }

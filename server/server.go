@@ -71,7 +71,7 @@ func New(deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := newReporter(deps.Log, deps.Observer, deps.Now, newErrorID)
+	report := newReporter(deps, newErrorID)
 	interceptors := []connect.Interceptor{recovered(report)}
 	if deps.Tracer != nil {
 		tracing, err := otelconnect.NewInterceptor(

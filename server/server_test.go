@@ -475,6 +475,38 @@ func TestALogLineNamesTraceClientAndScene(t *testing.T) {
 	}
 }
 
+func TestALogLineNamesTheSceneByItsNameWhereThereIsOne(t *testing.T) {
+	id := func(id int64) func(*pricingv1.GetPromotionInfoRequest) {
+		return func(r *pricingv1.GetPromotionInfoRequest) {
+			r.Scene = &pricingv1.GetPromotionInfoRequest_SceneId{SceneId: id}
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*pricingv1.GetPromotionInfoRequest)
+		want   string
+	}{
+		{"by name", nil, `"scene":"shop_chat"`},
+		{"by the id of a scene", id(5), `"scene":"chat"`},
+		{"by an id that no scene has", id(6), `"scene":"6"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			snap := shopSnapshot()
+			snap.ScenesByID = map[int64]*scenes.Scene{5: {ID: 5, Name: "chat"}}
+			f := start(t, &pricer{snap: snap, price: func(context.Context, engine.Caller, *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
+				return nil, fault.New(fault.Unavailable, "PRICE_STOCK_UNAVAILABLE", "price.query did not answer")
+			}}, nil)
+			client := pricingv1connect.NewPricingServiceClient(http.DefaultClient, f.url)
+			if _, err := client.GetPromotionInfo(t.Context(), connect.NewRequest(request(c.change))); err == nil {
+				t.Fatal("answered")
+			}
+			if !strings.Contains(f.log.String(), c.want) {
+				t.Errorf("no %s in %s", c.want, f.log.String())
+			}
+		})
+	}
+}
+
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
