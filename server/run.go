@@ -47,7 +47,8 @@ type RunOptions struct {
 }
 
 // Run serves until ctx ends or a port fails. Then it says that it is not ready, goes on for the delay, refuses new requests, waits within
-// the grace for those under way, and returns once every goroutine that it started has ended. It closes the listeners.
+// the grace for those under way, and returns once every goroutine that it started has ended. It closes the listeners. The log has why the
+// end began, which is the cause of ctx, and how long it took.
 func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
 	quiet := slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug)
 	main := &http.Server{
@@ -76,9 +77,12 @@ func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
 	var failed error
 	select {
 	case <-ctx.Done():
+		opts.Log.Info("shutting down", slog.String("cause", context.Cause(ctx).Error()))
 	case failed = <-ended:
 		running--
+		opts.Log.Error("shutting down", slog.Any("cause", failed))
 	}
+	began := time.Now()
 	opts.Ready.Set(false)
 	if failed == nil {
 		select {
@@ -99,6 +103,7 @@ func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
 	for ; running > 0; running-- {
 		failed = errors.Join(failed, <-ended)
 	}
+	opts.Log.Info("stopped", slog.Duration("duration", time.Since(began)))
 	return failed
 }
 

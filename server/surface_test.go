@@ -204,7 +204,7 @@ func TestTheAdminPortTellsTheState(t *testing.T) {
 type process struct {
 	*fixture
 	admin string
-	stop  context.CancelFunc
+	stop  func()
 	ended chan error
 }
 
@@ -220,7 +220,8 @@ func run(t *testing.T, p *pricer, grace time.Duration) *process {
 	f.ready.Set(true)
 	listeners := Listeners{Main: local(t), Admin: local(t)}
 	f.url = "http://" + listeners.Main.Addr().String()
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, end := context.WithCancelCause(t.Context())
+	stop := func() { end(errors.New("told to end")) }
 	t.Cleanup(stop)
 	ended := make(chan error, 1)
 	admin := Admin(AdminDeps{Ready: &f.ready, Metrics: http.NotFoundHandler(), Config: func() ConfigStatus { return ConfigStatus{} }})
@@ -289,8 +290,10 @@ func TestAShutdownGivesUpAfterTheGrace(t *testing.T) {
 	if err := <-answered; err == nil {
 		t.Error("answered")
 	}
-	if !strings.Contains(p.log.String(), "still under way") {
-		t.Errorf("nobody is told:\n%s", p.log.String())
+	for _, want := range []string{`"msg":"shutting down","cause":"told to end"`, "still under way", `"msg":"stopped","duration":`} {
+		if !strings.Contains(p.log.String(), want) {
+			t.Errorf("the log does not say %s:\n%s", want, p.log.String())
+		}
 	}
 }
 
@@ -340,8 +343,14 @@ func TestAFailingPortEndsTheProcess(t *testing.T) {
 	}
 	listeners := Listeners{Main: local(t), Admin: local(t)}
 	_ = listeners.Main.Close()
-	err = Run(t.Context(), listeners, RunOptions{Server: server, Admin: http.NotFoundHandler(), Ready: &ready, Grace: time.Second, Log: slog.New(slog.DiscardHandler)})
+	var log buffer
+	err = Run(t.Context(), listeners, RunOptions{
+		Server: server, Admin: http.NotFoundHandler(), Ready: &ready, Grace: time.Second, Log: slog.New(slog.NewJSONHandler(&log, nil)),
+	})
 	if err == nil || errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("ended with %v", err)
+	}
+	if want := `"level":"ERROR","msg":"shutting down","cause":"serve on 127.0.0.1:`; !strings.Contains(log.String(), want) {
+		t.Errorf("the log does not say %s:\n%s", want, log.String())
 	}
 }

@@ -85,6 +85,12 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		return errFindings
 	}
 	printBanner(p, s, listeners, source, system)
+	access := "open"
+	if s.AccessRequired() {
+		access = "required"
+	}
+	log.Info("listening", slog.String("address", listeners.Main.Addr().String()), slog.String("admin_address", listeners.Admin.Addr().String()),
+		slog.String("access", access), slog.String("config", source.name))
 	if !settings.Loopback(s.AdminListen) {
 		log.Warn("others can reach the admin port, which has no access control", slog.String("address", s.AdminListen))
 	}

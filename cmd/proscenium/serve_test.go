@@ -234,6 +234,16 @@ func TestAnEditChangesTheNextAnswerAndABrokenOneDoesNot(t *testing.T) {
 	if err := s.command.Wait(); err != nil {
 		t.Errorf("the end: %v\n%s", err, s.log())
 	}
+	for _, want := range []string{
+		"msg=listening address=" + strings.TrimPrefix(s.prices, "http://") + " admin_address=" + strings.TrimPrefix(s.admin, "http://") +
+			" access=open config=" + config,
+		`msg="shutting down" cause="terminated signal received"`,
+		"msg=stopped duration=",
+	} {
+		if !strings.Contains(s.log(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, s.log())
+		}
+	}
 }
 
 func TestTheExampleOfTheBannerShowsEverythingThatAPriceIsMadeOf(t *testing.T) {
