@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
+	"proscenium/engine"
 	"proscenium/facts"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 )
@@ -168,5 +170,63 @@ func TestItemMainPromo(t *testing.T) {
 				t.Fatalf("gmv.query was called %d times", asked)
 			}
 		})
+	}
+}
+
+func TestADiscountIsMeasuredAgainstTheOriginalPriceWhereThereIsOne(t *testing.T) {
+	for price, want := range map[int64]int64{75: 25_000, 100: 0, 120: 0} {
+		w := newWorld(noon, model(10, promo(0, original, 100), promo(1, weeklyCut, price)))
+		m := onlyModel(t, ask(t, w.engine(t, base+scene("s", "", modelMain+"    product_promotion: {need_price_detail: true}\n")), request("s", 1)))
+		if got := m.MainPromo.GetDetail().GetDiscountRate(); got != want || m.GetFinalPrice() != price {
+			t.Errorf("%d instead of 100: rate %d, want %d", price, got, want)
+		}
+	}
+}
+
+func TestWhatIsPurchasableIsInStockOfTheModelAndOfThePromotion(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		stock   int64
+		soldOut bool
+		want    int64
+	}{
+		{"the model has less", 50, false, 12},
+		{"the promotion has less", 2, false, 2},
+		{"sold out, whatever the numbers say", 50, true, 0},
+	} {
+		p := promo(1, weeklyCut, 80)
+		p.Stock, p.SoldOut = tt.stock, tt.soldOut
+		w := newWorld(noon, model(10, p))
+		w.stock.answer = func(*engine.Call, engine.PromoKey) facts.Stock { return facts.Stock{Known: true, Available: 12} }
+		m := onlyModel(t, ask(t, w.engine(t, base+scene("s", "", "    stock: {need_stock: true, need_to_apply_purchase_limit: true}\n")), request("s", 1)))
+		if got := m.Stock.GetPurchaseLimit(); got.GetPurchasable() != tt.want || got.GetExceeded() != (tt.want == 0) {
+			t.Errorf("%s: got %v, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestItemsAndModelsMayAnnounceAndDressUpDifferentPromotions(t *testing.T) {
+	early := between(promo(20, weeklyCut, 70), noon.Add(time.Hour), noon.Add(9*time.Hour))
+	important := between(promo(21, flashSale, 60), noon.Add(2*time.Hour), noon.Add(9*time.Hour))
+	for _, tt := range []struct {
+		name, scenario, model string
+		onModel, onItem       string // promotion and decoration
+	}{
+		{"different ones", "    model_display: {teaser_promo_sorting: PROMO_PRIORITY}\n", ", need_model_teaser_promo_decoration: true", "21 label 21", "20 label 20"},
+		{"the same one", "", ", need_model_teaser_promo_decoration: true", "20 label 20", "20 label 20"},
+		{"models without decoration", "", "", "20 ", "20 label 20"},
+	} {
+		w := newWorld(noon, model(10, promo(0, original, 100), early, important))
+		w.decoration.answer = func(_ *engine.Call, k engine.DecorationKey) facts.Decoration {
+			return facts.Decoration{Label: "label " + strconv.FormatInt(k.PromotionID, 10)}
+		}
+		resp := ask(t, w.engine(t, base+scene("s", tt.scenario, "    model_display: {need_model_teaser_promo: true"+tt.model+
+			"}\n    item_display: {need_item_teaser_promo: true, need_item_teaser_promo_decoration: true}\n")), request("s", 1))
+		shown := func(p *pricingv1.Promotion) string {
+			return strconv.FormatInt(p.GetPromotionId(), 10) + " " + p.GetDecoration().GetLabel()
+		}
+		if onModel, onItem := shown(onlyModel(t, resp).TeaserPromo), shown(resp.Items[0].TeaserPromo); onModel != tt.onModel || onItem != tt.onItem {
+			t.Errorf("%s: model %q, item %q; want %q, %q", tt.name, onModel, onItem, tt.onModel, tt.onItem)
+		}
 	}
 }
