@@ -2,25 +2,22 @@ package server
 
 import (
 	"compress/gzip"
-	"errors"
 	"io"
 
 	"connectrpc.com/connect"
 )
 
-// errInflated ends the reading of a body that grows too large when it is decompressed.
-var errInflated = errors.New("the decompressed message is too large")
-
-// boundedGzip stops inflating at a bound: the handler reads a refused message to its end to tell its size, which for four megabytes of
-// hostile gzip are four gigabytes.
+// boundedGzip stops inflating at a bound: four megabytes of hostile gzip are four gigabytes.
 type boundedGzip struct {
 	gzip.Reader
 	max, left int64
+	// refuse makes the error of a message that goes beyond.
+	refuse func() error
 }
 
 func (r *boundedGzip) Read(p []byte) (int, error) {
 	if r.left <= 0 {
-		return 0, errInflated
+		return 0, r.refuse()
 	}
 	if int64(len(p)) > r.left {
 		p = p[:r.left]
@@ -36,10 +33,10 @@ func (r *boundedGzip) Reset(src io.Reader) error {
 	return r.Reader.Reset(src)
 }
 
-// withBoundedGzip is gzip for requests of at most max bytes once decompressed. A larger one is found out within twice of that.
-func withBoundedGzip(maxBytes int64) connect.HandlerOption {
+// withBoundedGzip is gzip for requests of at most max bytes once decompressed. Of a larger one, one byte more is read before it is refused.
+func withBoundedGzip(maxBytes int64, refuse func() error) connect.HandlerOption {
 	return connect.WithCompression("gzip",
-		func() connect.Decompressor { return &boundedGzip{max: 2 * maxBytes} },
+		func() connect.Decompressor { return &boundedGzip{max: maxBytes + 1, refuse: refuse} },
 		func() connect.Compressor { return gzip.NewWriter(io.Discard) },
 	)
 }

@@ -91,7 +91,9 @@ func New(deps Deps) (*Server, error) {
 		connect.WithCodec(codec.NewJSON("json; charset=utf-8")),
 		connect.WithReadMaxBytes(MaxRequestBytes),
 		connect.WithCompressMinBytes(compressMinBytes),
-		withBoundedGzip(MaxRequestBytes),
+		withBoundedGzip(MaxRequestBytes, func() error {
+			return report.fail(context.Background(), failedCall{procedure: otherProcedure}, tooLarge())
+		}),
 	)
 	services := []string{pricingv1connect.PricingServiceName}
 	reflector := grpcreflect.NewStaticReflector(slices.Concat(services, []string{grpchealth.HealthV1ServiceName})...)
@@ -101,6 +103,10 @@ func New(deps Deps) (*Server, error) {
 	mux.Handle(pricingv1connect.NewPricingServiceHandler(pricing{deps.Pricer}, transport,
 		connect.WithRequestGate(authenticated(auth, report)),
 		connect.WithInterceptors(interceptors...),
+		connect.WithCodec(lateCodec{codec.New()}),
+		connect.WithCodec(lateCodec{codec.NewJSON("json")}),
+		connect.WithCodec(lateCodec{codec.NewJSON("json; charset=utf-8")}),
+		connect.WithReadMaxBytes(0), // sized and gzip bound what is read, and say so with a reason
 	))
 	for _, h := range []func() (string, http.Handler){
 		func() (string, http.Handler) {

@@ -28,10 +28,13 @@ func newValidator() (protovalidate.Validator, error) {
 	return validator, nil
 }
 
-// validated refuses requests that break a constraint of their schema, with every violation.
+// validated refuses requests that could not be decoded, and those that break a constraint of their schema, with every violation.
 func validated(validator protovalidate.Validator) connect.UnaryInterceptorFunc {
 	return func(next connect.UnaryFunc) connect.UnaryFunc {
 		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+			if err := decoded(req.Any()); err != nil {
+				return nil, err
+			}
 			if err := validate(validator, req.Any()); err != nil {
 				return nil, err
 			}
