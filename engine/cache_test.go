@@ -184,3 +184,32 @@ func TestFailuresAreNotCached(t *testing.T) {
 	w.price.fault = nil
 	ask(t, e, request("s", 1))
 }
+
+func TestALoadsDeadlineIsNotThatOfThoseWhoWaitForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(noon, model(10, promo(0, original, 100)))
+		w.fromMemory = false
+		w.price.fault = func(ctx context.Context, _ []engine.PriceKey, _ [][]facts.Model) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(100 * time.Millisecond):
+				return nil
+			}
+		}
+		e := w.engine(t, base+scene("s", "", modelMain)+caches)
+		defer e.Close()
+		first, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		early, patient := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := e.Price(first, engine.Caller{}, request("s", 1)); early <- err }()
+		synctest.Wait()
+		go func() { _, err := e.Price(t.Context(), engine.Caller{}, request("s", 1)); patient <- err }()
+		if err := <-early; fault.Reason(err) != "DEADLINE_EXCEEDED" {
+			t.Errorf("the first: %v", err)
+		}
+		if err := <-patient; err != nil {
+			t.Errorf("the second: %v", err)
+		}
+	})
+}

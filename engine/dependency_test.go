@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -347,12 +348,17 @@ func TestGarbageInPriceRecordsFailsTheRequest(t *testing.T) {
 		return []facts.Model{model(10, p)}
 	}
 	for name, models := range map[string][]facts.Model{
-		"a negative price":        record(func(p *facts.Promo) { p.PreTax = -2 }),
-		"no price":                record(func(p *facts.Promo) { p.PreTax = facts.NoPrice }),
-		"an end before the start": record(func(p *facts.Promo) { p.Start, p.End = 5, 5 }),
-		"another item's model":    {{ID: 10, ItemID: 2}},
-		"a model twice":           {model(10), model(10)},
-		"a model twice, apart":    {model(12), model(10), model(11), model(12)},
+		"a negative price":              record(func(p *facts.Promo) { p.PreTax = -2 }),
+		"no price":                      record(func(p *facts.Promo) { p.PreTax = facts.NoPrice }),
+		"an end before the start":       record(func(p *facts.Promo) { p.Start, p.End = 5, 5 }),
+		"another item's model":          {{ID: 10, ItemID: 2}},
+		"a model twice":                 {model(10), model(10)},
+		"a model twice, apart":          {model(12), model(10), model(11), model(12)},
+		"a promotion twice":             {model(10, promo(0, original, 100), promo(1, weeklyCut, 80), promo(1, weeklyCut, 70))},
+		"a promotion twice, apart":      {model(10, promo(3, weeklyCut, 80), promo(1, weeklyCut, 70), promo(3, flashSale, 60))},
+		"cheaper after tax than before": {model(10, withTax(promo(0, original, 100), 99))},
+		"models of different shops":     {model(10, promo(0, original, 100)), {ID: 11, ItemID: 1, ShopID: 8, Promos: []facts.Promo{promo(0, original, 100)}}},
+		"a model twice among many":      append(manyModels(40), model(40)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(noon)
@@ -365,13 +371,31 @@ func TestGarbageInPriceRecordsFailsTheRequest(t *testing.T) {
 	}
 }
 
+// manyModels have ids that descend from their count to 1.
+func manyModels(n int64) []facts.Model {
+	var models []facts.Model
+	for id := n; id > 0; id-- {
+		models = append(models, model(id, promo(0, original, 100)))
+	}
+	return models
+}
+
+func TestRecordsInAnyOrderAreNoGarbage(t *testing.T) {
+	w := newWorld(noon, append(manyModels(40), model(41, withTax(promo(9, weeklyCut, 80), 80), promo(2, flashSale, 60), promo(0, original, 100)))...)
+	if got := ask(t, w.engine(t, base+scene("s", "", modelMain)), request("s", 1)).Items[0].Models; len(got) != 41 || got[40].GetFinalPrice() != 60 {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestGarbageInOtherAnswersIsAFailureOfTheDependency(t *testing.T) {
 	voucher := &facts.Voucher{ID: 1}
 	for name, tt := range map[string]struct {
 		command string
 		set     func(*world)
 	}{
-		"a negative rebate": {"rebate.query", func(w *world) { w.rebate.answer = func(*engine.Call, engine.RebateKey) int64 { return -1 } }},
+		"a negative rebate":          {"rebate.query", func(w *world) { w.rebate.answer = func(*engine.Call, engine.RebateKey) int64 { return -1 } }},
+		"a rebate above the price":   {"rebate.query", func(w *world) { w.rebate.answer = func(*engine.Call, engine.RebateKey) int64 { return 41 } }},
+		"a rebate beyond all bounds": {"rebate.query", func(w *world) { w.rebate.answer = func(*engine.Call, engine.RebateKey) int64 { return math.MaxInt64 } }},
 		"a tax rate out of bounds": {"tax.rates", func(w *world) {
 			w.tax.answer = func(*engine.Call, engine.PriceKey) facts.TaxRate { return facts.TaxRate{Known: true, Rate: -1} }
 		}},
@@ -407,5 +431,46 @@ func TestGarbageInOtherAnswersIsAFailureOfTheDependency(t *testing.T) {
 				t.Fatalf("degradations %v", resp.Degradations)
 			}
 		})
+	}
+}
+
+func TestGarbageInAnyVoucherShownIsAFailureOfVouchers(t *testing.T) {
+	use := func(layer facts.Layer, discount, rebate int64) facts.VoucherUse {
+		return facts.VoucherUse{Voucher: &facts.Voucher{ID: 77, Layer: layer, Start: facts.Always, End: facts.Never}, Discount: discount, Rebate: rebate}
+	}
+	places := map[string]func(*facts.VoucherChoice, facts.VoucherUse){
+		"the shop's voucher in use":     func(c *facts.VoucherChoice, u facts.VoucherUse) { c.Shop = u },
+		"the platform's voucher in use": func(c *facts.VoucherChoice, u facts.VoucherUse) { c.Platform = u },
+		"the best of the shop":          func(c *facts.VoucherChoice, u facts.VoucherUse) { c.BestShop = u },
+		"the best of the platform":      func(c *facts.VoucherChoice, u facts.VoucherUse) { c.BestPlatform = u },
+		"the next best":                 func(c *facts.VoucherChoice, u facts.VoucherUse) { c.NextBest = u },
+		"the highest tier":              func(c *facts.VoucherChoice, u facts.VoucherUse) { c.HighestTier = u },
+		"one beside the price": func(c *facts.VoucherChoice, u facts.VoucherUse) {
+			c.Beside = []facts.VoucherUse{use(facts.LayerShop, 1, 0), u}
+		},
+	}
+	for place, put := range places {
+		for what, tt := range map[string]struct {
+			use   facts.VoucherUse
+			fails bool
+		}{
+			"a proper voucher":                   {use(facts.LayerPlatform, 10, 4), false},
+			"one that somebody else pays wholly": {use(facts.LayerShop, 10, 10), false},
+			"one of an unknown layer":            {use(2, 10, 0), true},
+			"a discount below nothing":           {use(facts.LayerShop, -1, 0), true},
+			"a rebate below nothing":             {use(facts.LayerShop, 10, -1), true},
+			"a rebate above the discount":        {use(facts.LayerShop, 10, 11), true},
+		} {
+			t.Run(what+" as "+place, func(t *testing.T) {
+				w := fullWorld()
+				w.voucher.answer = func(*engine.Call, engine.VoucherKey) (c facts.VoucherChoice) { put(&c, tt.use); return c }
+				conf := replace(full, "need_applied_voucher_detail: true", "need_applied_voucher_detail: true, need_applicable_best_vouchers: true, need_next_best_vouchers: true, need_highest_tier_vouchers: true")
+				resp := ask(t, w.engine(t, base+scene("s", fullScenario, conf)), asUser(request("s", 1), 7))
+				failed := len(resp.Degradations) == 1 && resp.Degradations[0].Scope == "voucher.best_vouchers" && !resp.GetAccurate() && onlyModel(t, resp).Vouchers == nil
+				if failed != tt.fails || !failed && !resp.GetAccurate() {
+					t.Errorf("failed %v, want %v: %v", failed, tt.fails, resp)
+				}
+			})
+		}
 	}
 }

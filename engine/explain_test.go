@@ -117,3 +117,33 @@ func TestExplainingChangesNothing(t *testing.T) {
 }
 
 func equal(a, b *pricingv1.GetPromotionInfoResponse) bool { return a.String() == b.String() }
+
+func TestATraceExplainsTheVouchersOfFiftyModels(t *testing.T) {
+	for count, truncated := range map[int64]bool{50: false, 51: true, 120: true} {
+		var models []facts.Model
+		for id := range count {
+			models = append(models, model(id+1, promo(0, original, 100)))
+		}
+		w := newWorld(noon, models...)
+		v := &facts.Voucher{ID: 77, Start: facts.Always, End: facts.Never}
+		w.voucher.answer = func(c *engine.Call, k engine.VoucherKey) facts.VoucherChoice {
+			if c.Explain != (k.Model.ID <= 50) {
+				t.Errorf("model %d: explained %v", k.Model.ID, c.Explain)
+			}
+			choice := facts.VoucherChoice{Shop: facts.VoucherUse{Voucher: v, Discount: 10}}
+			if c.Explain {
+				choice.Considered = []facts.VoucherVerdict{{VoucherID: 77, Applied: true, Discount: 10}}
+			}
+			return choice
+		}
+		req := request("s", 1)
+		req.Explain = true
+		resp := ask(t, w.engine(t, base+scene("s", "    voucher: {shop_voucher_pool: SHOP}\n", modelMain+"    voucher: {enabled: true}\n")), req)
+		if resp.Trace.Truncated != truncated || len(resp.Trace.Vouchers) != 50 || resp.Trace.Vouchers[49].ModelId != 50 {
+			t.Errorf("%d models: %d explained, truncated %v", count, len(resp.Trace.Vouchers), resp.Trace.Truncated)
+		}
+		if resp.Totals.GetFinalPrice() != 90*count {
+			t.Errorf("%d models: total %d; all have their voucher", count, resp.Totals.GetFinalPrice())
+		}
+	}
+}
