@@ -80,7 +80,7 @@ func fingerprint(types []*facts.PriceRuleType) uint64 {
 	h := fnv.New64a()
 	for _, t := range types {
 		if t != nil {
-			fmt.Fprintf(h, "%d %s\n", t.ID, t.Name)
+			_, _ = fmt.Fprintf(h, "%d %s\n", t.ID, t.Name) // a hash takes everything
 		}
 	}
 	return h.Sum64()
