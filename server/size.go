@@ -29,8 +29,9 @@ func sized(report *reporter, next http.Handler) http.Handler {
 		if r.ContentLength < 0 {
 			r.Body = http.MaxBytesReader(w, r.Body, drainBytes)
 			if procedure := procedureOf(r.URL.Path); procedure != otherProcedure {
+				ctx, call := r.Context(), failedCall{procedure: procedure, header: r.Header}
 				r.Body = &boundedBody{ReadCloser: r.Body, left: MaxRequestBytes + envelopeBytes + 1, refuse: func() error {
-					return report.fail(r.Context(), failedCall{procedure: procedure, header: r.Header}, tooLarge())
+					return report.fail(ctx, call, tooLarge())
 				}}
 			}
 		}
