@@ -324,7 +324,7 @@ type SceneProductPromotion struct {
 	ExclusionRule string `protobuf:"bytes,1,opt,name=exclusion_rule,json=exclusionRule,proto3" json:"exclusion_rule,omitempty"`
 	// Name of an inclusion rule: promotions that it does not match are dropped.
 	InclusionRule string `protobuf:"bytes,2,opt,name=inclusion_rule,json=inclusionRule,proto3" json:"inclusion_rule,omitempty"`
-	// Return pre-tax and post-tax price, priority, window and limits of each promotion returned.
+	// Return priority, limits, and pre-tax and post-tax price of each promotion returned; prices as far as known, since tax rates are asked for with need_tax_info only.
 	NeedPriceDetail bool `protobuf:"varint,3,opt,name=need_price_detail,json=needPriceDetail,proto3" json:"need_price_detail,omitempty"`
 	// Return every promotion that is on at the time priced for.
 	NeedOngoingPromos bool `protobuf:"varint,4,opt,name=need_ongoing_promos,json=needOngoingPromos,proto3" json:"need_ongoing_promos,omitempty"`
