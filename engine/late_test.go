@@ -28,12 +28,12 @@ func (l late[K, V]) Query(ctx context.Context, call *engine.Call, keys []K, out 
 	}
 	before := seen()
 	err := l.answers.Query(ctx, call, keys, out)
+	if l.fails && rand.IntN(20) == 0 {
+		return errDown // while the other batches of the query go on
+	}
 	time.Sleep(time.Duration(rand.IntN(2400)) * time.Microsecond)
 	if after := seen(); after != before {
 		l.t.Errorf("changed under the provider:\n%s\n%s", before, after)
-	}
-	if l.fails && rand.IntN(60) == 0 {
-		return errDown
 	}
 	return err
 }
