@@ -99,6 +99,48 @@ func TestLateProvidersNeverSeeTheirCallsChange(t *testing.T) {
 	time.Sleep(10 * time.Millisecond) // for the last ones that are late
 }
 
+func TestABatchThatOutlivesItsQueryKeepsItsKeys(t *testing.T) {
+	w := newWorld(noon, model(20, promo(0, original, 100)), model(21, promo(0, original, 100)))
+	w.fromMemory = false
+	started, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	w.price.fault = func(_ context.Context, keys []engine.PriceKey, _ [][]facts.Model) error {
+		switch keys[0].ModelID {
+		case 10:
+			<-started
+			return errDown
+		case 11:
+			started <- struct{}{}
+			<-release
+			if keys[0].ModelID != 11 {
+				t.Errorf("the batch of model 11 reads the key of model %d", keys[0].ModelID)
+			}
+			ended <- struct{}{}
+		}
+		return nil
+	}
+	e := w.engine(t, base+scene("s", "", modelMain)+"dependencies:\n  - {command: price.query, provider: {embedded: {}}, max_batch: 1}\n")
+	price := func(models ...int64) error {
+		req := request("s", 1)
+		for _, id := range models {
+			req.Items[0].Models = append(req.Items[0].Models, &pricingv1.RequestModel{ModelId: id})
+		}
+		_, err := e.Price(t.Context(), engine.Caller{}, req)
+		return err
+	}
+	for range 20 {
+		if err := price(10, 11); fault.Reason(err) != "PRICE_STOCK_UNAVAILABLE" {
+			t.Fatal(err)
+		}
+		for range 3 { // with what may be the memory of the first
+			if err := price(20, 21); err != nil {
+				t.Fatal(err)
+			}
+		}
+		release <- struct{}{}
+		<-ended
+	}
+}
+
 func TestTheTraceCountsTheAttemptsOfAProvider(t *testing.T) {
 	w := newWorld(noon, model(10, promo(0, original, 100)))
 	w.fromMemory = false
