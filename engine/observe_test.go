@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"proscenium/engine"
@@ -102,4 +103,26 @@ func TestRulesOfProvidersThatFailAreCountedAndTraced(t *testing.T) {
 			}
 		})
 	}
+}
+func TestARuleThatFailsAfterItsRequestEndedTouchesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fullWorld()
+		w.fromMemory = false
+		choose := w.voucher.answer
+		w.voucher.answer = func(c *engine.Call, k engine.VoucherKey) facts.VoucherChoice {
+			time.Sleep(600 * time.Millisecond) // the call has 500
+			c.RuleFailed("voucher", errDown)
+			return choose(c, k)
+		}
+		req := asUser(request("s", 1), 7)
+		req.Explain = true
+		resp := ask(t, w.engine(t, base+scene("s", fullScenario, full)), req)
+		for range 200 {
+			_ = resp.String()
+			time.Sleep(time.Millisecond)
+		}
+		if len(resp.Trace.RuleErrors) != 0 {
+			t.Errorf("the answer changed after it was given: %v", resp.Trace.RuleErrors)
+		}
+	})
 }

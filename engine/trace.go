@@ -15,6 +15,7 @@ import (
 // tracer collects how an answer comes about. Branches that run together write to it at once.
 type tracer struct {
 	mu     sync.Mutex
+	done   bool // the answer has been given
 	out    *pricingv1.Trace
 	state  *state
 	promos []*pricingv1.TracePromo
@@ -64,6 +65,9 @@ func (t *tracer) downgrade(feature, scope, cause string) {
 func (t *tracer) ruleError(rule string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.done {
+		return // of a provider that is too late
+	}
 	for _, e := range t.out.RuleErrors {
 		if e.Rule == rule && e.Error == err.Error() {
 			return
@@ -161,6 +165,9 @@ func (t *tracer) price(m *modelState) {
 
 // finish completes the trace: promotions in the order of items and models, the plan by the names of its stages.
 func (t *tracer) finish() *pricingv1.Trace {
+	t.mu.Lock()
+	t.done = true
+	t.mu.Unlock()
 	order := make(map[int64]int)
 	for i := range t.state.models {
 		order[t.state.models[i].id] = i
