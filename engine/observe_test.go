@@ -104,6 +104,7 @@ func TestRulesOfProvidersThatFailAreCountedAndTraced(t *testing.T) {
 		})
 	}
 }
+
 func TestARuleThatFailsAfterItsRequestEndedTouchesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fullWorld()
