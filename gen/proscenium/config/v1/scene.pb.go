@@ -45,7 +45,7 @@ type Scene struct {
 	Tax               *SceneTax               `protobuf:"bytes,13,opt,name=tax,proto3" json:"tax,omitempty"`
 	Stock             *SceneStock             `protobuf:"bytes,14,opt,name=stock,proto3" json:"stock,omitempty"`
 	Downgrade         *SceneDowngrade         `protobuf:"bytes,15,opt,name=downgrade,proto3" json:"downgrade,omitempty"`
-	// Name of the experiment that this scene takes part in. The experiment lists the scene too, or lists none.
+	// Name of the experiment that this scene takes part in. The experiment lists the scene too.
 	AbTest string `protobuf:"bytes,16,opt,name=ab_test,json=abTest,proto3" json:"ab_test,omitempty"`
 	// A request may ask for the trace.
 	AllowExplain bool `protobuf:"varint,17,opt,name=allow_explain,json=allowExplain,proto3" json:"allow_explain,omitempty"`
