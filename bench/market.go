@@ -9,11 +9,11 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"proscenium/assembly"
 	"proscenium/configs"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/metrics"
 	"proscenium/scenes"
-	"proscenium/server/assembly"
 )
 
 // market is the size of a marketplace that is made up for a measurement. Each model has three prices: its original price, a weekly cut, and

@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"proscenium/assembly"
 	"proscenium/configs"
 	"proscenium/engine"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
 	"proscenium/scenes/source"
-	"proscenium/server/assembly"
 )
 
 // TestADowngradedSceneStillAnswersAPrice downgrades every scene at once and asks each for the price of a cake.

@@ -11,10 +11,10 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"proscenium/assembly"
 	"proscenium/configs"
 	"proscenium/engine"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
-	"proscenium/server/assembly"
 )
 
 // marketplace is the reference marketplace as `proscenium serve` runs it, with a clock in the test's hands.

@@ -84,6 +84,9 @@ func (e *Engine) Snapshot() *scenes.Snapshot {
 type Caller struct {
 	// Client is the name of the authenticated client; empty where access control is off: every scene is allowed.
 	Client string
+	// At is the instant at which the request arrives, instead of the clock's: for tests and for requests that were recorded. Caches, which
+	// hold records of other instants, are bypassed. Zero: now.
+	At time.Time
 }
 
 // Price answers a request that was validated against its protovalidate constraints. Errors are *fault.Error.
@@ -92,7 +95,10 @@ func (e *Engine) Price(ctx context.Context, caller Caller, req *pricingv1.GetPro
 	if p == nil {
 		return nil, fault.New(fault.Unavailable, "NOT_READY", "no configuration has been loaded yet: try again")
 	}
-	now := e.deps.Now()
+	now := caller.At
+	if now.IsZero() {
+		now = e.deps.Now()
+	}
 	st := states.Get().(*state)
 	defer st.release()
 	st.ctx, st.program, st.req, st.obs, st.onFailure = ctx, p, req, e.deps.Observer, e.deps.Failed

@@ -40,7 +40,7 @@ func (st *state) queryPrices() error {
 		name = PriceStockCache
 	}
 	cache := st.market.caches[name]
-	if cache == nil || st.request.OrderFlow || st.atTime {
+	if cache == nil || st.request.OrderFlow || st.atTime || st.replay {
 		return st.market.price.query(st.ctx, st, st.priceKeys, st.prices)
 	}
 	return cache.query(st)

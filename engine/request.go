@@ -33,7 +33,7 @@ func (st *state) begin(caller Caller, now time.Time) error {
 	if err := checkItems(req.Items); err != nil {
 		return err
 	}
-	st.at = now.UnixNano()
+	st.at, st.replay = now.UnixNano(), !caller.At.IsZero()
 	if req.AtTime != nil {
 		st.at, st.atTime = req.AtTime.AsTime().UnixNano(), true
 	}

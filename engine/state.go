@@ -30,6 +30,7 @@ type state struct {
 	lapped  time.Time
 	at      int64 // the instant priced for
 	atTime  bool  // the request named it
+	replay  bool  // the caller set it: the clock's time is another
 
 	request facts.Request
 	user    facts.User

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"proscenium/assembly"
 	"proscenium/configs"
 	"proscenium/metrics"
 	"proscenium/scenes"
@@ -13,7 +14,6 @@ import (
 	"proscenium/scenes/reload"
 	filesource "proscenium/scenes/source"
 	"proscenium/server"
-	"proscenium/server/assembly"
 )
 
 // config keeps a system on its configuration while it changes.

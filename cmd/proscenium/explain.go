@@ -17,12 +17,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"proscenium/assembly"
 	"proscenium/engine"
 	"proscenium/fault"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
 	"proscenium/scenes/report"
-	"proscenium/server/assembly"
 )
 
 func newExplain() *cobra.Command {

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"proscenium/assembly"
 	"proscenium/providers/reference"
 	"proscenium/scenes"
 	"proscenium/scenes/report"
-	"proscenium/server/assembly"
 )
 
 func newProvide(p process) *cobra.Command {

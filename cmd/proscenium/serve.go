@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"proscenium/assembly"
 	"proscenium/metrics"
 	"proscenium/server"
-	"proscenium/server/assembly"
 	"proscenium/settings"
 )
 

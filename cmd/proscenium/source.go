@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 
+	"proscenium/assembly"
 	"proscenium/catalog/table"
 	"proscenium/configs"
 	"proscenium/scenes/report"
-	"proscenium/server/assembly"
 )
 
 // source is where configuration and catalog come from.

@@ -17,13 +17,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"proscenium/assembly"
 	"proscenium/configs"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
 	"proscenium/metrics"
 	"proscenium/scenes"
 	"proscenium/server"
-	"proscenium/server/assembly"
 )
 
 // marketplace is a server of the reference marketplace on a port of its own.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"proscenium/assembly"
 	"proscenium/engine"
-	"proscenium/server/assembly"
 )
 
 func TestFailuresOfADependencyAreLoggedOnceInAWhile(t *testing.T) {

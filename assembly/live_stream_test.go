@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"proscenium/assembly"
 	"proscenium/configs"
 	"proscenium/engine"
 	"proscenium/facts"
 	"proscenium/scenes"
-	"proscenium/server/assembly"
 )
 
 // TestAnUpcomingLiveStreamPriceIsJudgedAsOfItsStart asks on a Monday about the prices of the streams of Friday evening.

@@ -33,7 +33,7 @@ type System struct {
 
 // Options are what a system needs.
 type Options struct {
-	// Catalog is the directory of the catalog.
+	// Catalog is the directory of the catalog; [Over] does not read it.
 	Catalog fs.FS
 	Now     func() time.Time
 	// Observer may be nil.
@@ -44,15 +44,29 @@ type Options struct {
 	Providers []providers.Option
 }
 
-// Open loads the catalog. The error of a faulty one is a *table.Error.
-func Open(opts Options) (*System, error) {
-	cat, err := catalog.Load(opts.Catalog)
+// LoadCatalog reads the catalog of a directory and checks it, its expressions too. The error of a faulty one is a *table.Error.
+func LoadCatalog(fsys fs.FS) (*catalog.Catalog, error) {
+	cat, err := catalog.Load(fsys)
 	if err != nil {
 		return nil, err
 	}
 	if findings := cat.CheckExpressions(); len(findings) > 0 {
 		return nil, &table.Error{Findings: findings}
 	}
+	return cat, nil
+}
+
+// Open makes a system over the catalog of opts. The error of a faulty one is a *table.Error.
+func Open(opts Options) (*System, error) {
+	cat, err := LoadCatalog(opts.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	return Over(cat, opts)
+}
+
+// Over makes a system over a catalog that was loaded before. Systems may share one.
+func Over(cat *catalog.Catalog, opts Options) (*System, error) {
 	all := embedded.Providers(cat)
 	vouchers := voucher.NewEmbedded(cat)
 	if problems := vouchers.Check(opts.Now().UnixNano()); len(problems) > 0 {

@@ -8,11 +8,11 @@ import (
 	"testing/fstest"
 	"time"
 
+	"proscenium/assembly"
 	"proscenium/configs"
 	"proscenium/engine"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
-	"proscenium/server/assembly"
 )
 
 // configured is the reference configuration with one passage of a file replaced.
