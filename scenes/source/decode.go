@@ -41,7 +41,7 @@ func (d *decoder) document(doc *yaml.Node) {
 
 // section adds a top-level field. Lists of several files are one list; a single message may stand once.
 func (d *decoder) section(p pair) {
-	m := d.bundle.ProtoReflect()
+	m := d.into
 	fd := m.Descriptor().Fields().ByTextName(p.key.Value)
 	if fd == nil {
 		d.unknownField(m.Descriptor(), p.key, d.root)

@@ -49,16 +49,45 @@ func IsFolder(name string) bool {
 	return !strings.HasPrefix(name, ".") && name != "tests" && name != "testdata"
 }
 
+// IsTest says whether a file of that name, relative to the configuration's directory, is a file of scene tests: *_test.yaml and *_test.yml
+// are, and every *.yaml and *.yml below a folder named tests; except what is below folders named testdata, and whatever begins with a dot.
+// No file is a test and a part of the bundle.
+func IsTest(name string) bool {
+	dir, base := path.Split(name)
+	below := false
+	for folder := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
+		if !IsTestFolder(folder) {
+			return false
+		}
+		below = below || folder == "tests"
+	}
+	ext := path.Ext(base)
+	if strings.HasPrefix(base, ".") || ext != ".yaml" && ext != ".yml" {
+		return false
+	}
+	return below || strings.HasSuffix(strings.TrimSuffix(base, ext), "_test")
+}
+
+// IsTestFolder says whether a folder of that name, within the configuration's directory, may hold scene tests.
+func IsTestFolder(name string) bool { return !strings.HasPrefix(name, ".") && name != "testdata" }
+
 // Read returns the parts of the bundle in fsys, in the order of their names. Symbolic links are followed.
 // What cannot be read is a finding; the files returned are good all the same.
-func Read(fsys fs.FS) ([]File, []diag.Diagnostic) {
-	r := reader{fsys: fsys}
+func Read(fsys fs.FS) ([]File, []diag.Diagnostic) { return read(fsys, IsPart, IsFolder) }
+
+// ReadTests returns the files of scene tests in fsys, as Read does the parts of the bundle.
+func ReadTests(fsys fs.FS) ([]File, []diag.Diagnostic) { return read(fsys, IsTest, IsTestFolder) }
+
+func read(fsys fs.FS, wanted, enter func(string) bool) ([]File, []diag.Diagnostic) {
+	r := reader{fsys: fsys, wanted: wanted, enter: enter}
 	r.folder(".", 0)
 	return r.files, r.findings
 }
 
 type reader struct {
 	fsys     fs.FS
+	wanted   func(name string) bool
+	enter    func(folder string) bool
 	files    []File
 	bytes    int64
 	full     bool
@@ -79,9 +108,9 @@ func (r *reader) folder(dir string, depth int) {
 		switch kind, err := r.kind(name, entry); {
 		case r.full:
 			return
-		case kind.IsDir() && IsFolder(entry.Name()):
+		case kind.IsDir() && r.enter(entry.Name()):
 			r.folder(name, depth+1)
-		case !IsPart(name):
+		case !r.wanted(name):
 		case err != nil:
 			r.refuse(diag.Unreadable, name, "cannot read the file: "+reason(err), "")
 		case kind.IsRegular():

@@ -10,6 +10,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
 
@@ -30,19 +32,30 @@ type Parsed struct {
 
 // Parse reads files, in the order given, into one bundle. It never panics, whatever the files hold.
 func Parse(files []File) Parsed {
-	p := parser{
-		bundle: &configv1.Bundle{},
-		root:   &Place{},
-		whole:  true,
-	}
+	bundle := &configv1.Bundle{}
+	tree := ParseInto(bundle, files)
+	return Parsed{Bundle: bundle, Root: tree.Root, Whole: tree.Whole, Findings: tree.Findings}
+}
+
+// Tree says where the fields of a message stand in files, as [Parsed] does for a bundle.
+type Tree struct {
+	Root     *Place
+	Whole    bool
+	Findings []diag.Diagnostic
+}
+
+// ParseInto reads files, in the order given, into a message, which is empty before: what [Parse] does, for another kind of file than the
+// bundle's.
+func ParseInto(into proto.Message, files []File) Tree {
+	p := parser{into: into.ProtoReflect(), root: &Place{}, whole: true}
 	for _, f := range files {
 		p.file(f)
 	}
-	return Parsed{Bundle: p.bundle, Root: p.root, Whole: p.whole, Findings: p.findings.All()}
+	return Tree{Root: p.root, Whole: p.whole, Findings: p.findings.All()}
 }
 
 type parser struct {
-	bundle   *configv1.Bundle
+	into     protoreflect.Message
 	root     *Place
 	whole    bool
 	findings diag.List

@@ -9,7 +9,8 @@ import (
 	"proscenium/scenes/diag"
 )
 
-// Place is where a value of the bundle was written. Places form a tree of the shape of the bundle; the root is the bundle itself.
+// Place is where a value of the bundle, or of another message that files hold, was written. Places form a tree of the shape of the message;
+// the root is the message itself.
 // What was not written has a place too: it points at what would hold it. A tree is read-only once it was parsed.
 type Place struct {
 	parent   *Place
