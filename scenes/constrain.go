@@ -8,9 +8,8 @@ import (
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	configv1 "proscenium/gen/proscenium/config/v1"
 
 	"proscenium/scenes/diag"
 	"proscenium/scenes/source"
@@ -20,7 +19,16 @@ import (
 func constrain(parsed source.Parsed) []diag.Diagnostic {
 	var findings diag.List
 	missingIDs(parsed, &findings)
-	err := protovalidate.Validate(parsed.Bundle)
+	for _, d := range Constrain(parsed.Bundle, parsed.Root) {
+		findings.Add(d)
+	}
+	return findings.All()
+}
+
+// Constrain checks a message that was read from files against the constraints of its schema; root is where it was read.
+func Constrain(m proto.Message, root *source.Place) []diag.Diagnostic {
+	var findings diag.List
+	err := protovalidate.Validate(m)
 	var broken *protovalidate.ValidationError
 	switch {
 	case err == nil:
@@ -33,7 +41,7 @@ func constrain(parsed source.Parsed) []diag.Diagnostic {
 		return findings.All()
 	}
 	for _, v := range broken.Violations {
-		at, oneof := placeOf(parsed.Root, v.Proto.GetField())
+		at, oneof := placeOf(root, m.ProtoReflect().Descriptor(), v.Proto.GetField())
 		switch {
 		case at.Bad(): // reported already, for what was wrong with it
 		case oneof != nil:
@@ -61,9 +69,9 @@ func missingIDs(parsed source.Parsed, findings *diag.List) {
 	})
 }
 
-// placeOf walks from the bundle to the field of a violation, or to the message whose oneof it is about.
-func placeOf(root *source.Place, path *validate.FieldPath) (*source.Place, protoreflect.OneofDescriptor) {
-	at, md := root, (&configv1.Bundle{}).ProtoReflect().Descriptor()
+// placeOf walks from the root to the field of a violation, or to the message whose oneof it is about.
+func placeOf(root *source.Place, md protoreflect.MessageDescriptor, path *validate.FieldPath) (*source.Place, protoreflect.OneofDescriptor) {
+	at := root
 	for _, step := range path.GetElements() {
 		if step.GetFieldNumber() == 0 {
 			return at, md.Oneofs().ByName(protoreflect.Name(step.GetFieldName()))
