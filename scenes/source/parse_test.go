@@ -2,14 +2,11 @@ package source_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -200,37 +197,4 @@ func TestEveryFieldOfTheSchemaCanBeWritten(t *testing.T) {
 	if len(seen) < 30 {
 		t.Errorf("only %d messages were seen", len(seen))
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	cases, _ := os.ReadDir("../testdata/findings")
-	for _, c := range cases {
-		archive, err := txtar.ParseFile("../testdata/findings/" + c.Name())
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, file := range archive.Files {
-			f.Add(file.Data)
-		}
-	}
-	f.Add([]byte("x: &x {a: *x}\nclients: [{<<: *x}]"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got := source.Parse([]source.File{{Name: "a.yaml", Data: data}})
-		lines := 1 + strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + strings.Count(string(data), "\u0085") +
-			strings.Count(string(data), "\u2028") + strings.Count(string(data), "\u2029")
-		for _, d := range got.Findings {
-			if d.Code == diag.TooMany {
-				continue
-			}
-			if d.Line < 1 || d.Line > lines || d.Column < 1 || d.EndColumn <= d.Column {
-				t.Errorf("a finding is nowhere: %+v", d)
-			}
-			if d.Excerpt != "" && d.Column > 1+utf8.RuneCountInString(d.Excerpt) {
-				t.Errorf("a finding is behind its line: %+v", d)
-			}
-			if d.Message == "" || !utf8.ValidString(d.Message+d.Hint) {
-				t.Errorf("a finding says nothing: %+v", d)
-			}
-		}
-	})
 }
