@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"proscenium/facts"
 	"proscenium/rules"
 	"proscenium/scenes"
 	"proscenium/scenes/diag"
@@ -32,6 +33,20 @@ func (c *Catalog) CheckExpressions() []diag.Diagnostic {
 		}
 	}
 	return all
+}
+
+// DependsOnTime says whether answers from the catalog can differ from one instant to another: something begins or ends, or an expression reads
+// the clock. It is false only where no answer can.
+func (c *Catalog) DependsOnTime() bool {
+	for _, times := range []*calendar{&c.priceTimes, &c.scheduleTimes, &c.voucherTimes} {
+		if slices.ContainsFunc(times.windows, func(w window) bool { return w.start != facts.Always || w.end != facts.Never }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.expressions, func(e Expression) bool {
+		rule, problems := rules.Compile(e.Place, e.Source)
+		return len(problems) > 0 || rule.Uses("request.time")
+	})
 }
 
 // CheckTypes warns of names of price rule types that promotions have and the configuration has not: those promotions are left out.

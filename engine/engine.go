@@ -87,6 +87,9 @@ type Caller struct {
 	// At is the instant at which the request arrives, instead of the clock's: for tests and for requests that were recorded. Caches, which
 	// hold records of other instants, are bypassed. Zero: now.
 	At time.Time
+	// Trace returns the trace, also where the request does not ask for it or the scene keeps it from its callers: for those who have the
+	// configuration's files anyway.
+	Trace bool
 }
 
 // Price answers a request that was validated against its protovalidate constraints. Errors are *fault.Error.

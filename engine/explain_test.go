@@ -147,3 +147,17 @@ func TestATraceExplainsTheVouchersOfFiftyModels(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoHasTheFilesGetsTheTraceOfEveryScene(t *testing.T) {
+	e := newWorld(noon, model(10, promo(0, original, 100))).engine(t,
+		base+replace(scene("s", "", modelMain), "allow_explain: true", "allow_explain: false"))
+	resp, err := e.Price(t.Context(), engine.Caller{Trace: true}, request("s", 1))
+	if err != nil || resp.Trace.GetScene() != "s" {
+		t.Errorf("got %v, %v", resp, err)
+	}
+	req := request("s", 1)
+	req.Explain = true // the caller's own wish is refused as ever
+	if _, err := e.Price(t.Context(), engine.Caller{Trace: true}, req); fault.Reason(err) != "EXPLAIN_NOT_ALLOWED" {
+		t.Errorf("got %v", err)
+	}
+}

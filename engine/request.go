@@ -49,7 +49,7 @@ func (st *state) begin(caller Caller, now time.Time) error {
 		return fault.Invalid("user_id", "USER_REQUIRED", "scene %s runs in login mode: give the user's id", scene.Name)
 	}
 	st.request.Scenario = st.plan.scenario.Name
-	if req.Explain {
+	if req.Explain || caller.Trace {
 		st.trace = newTracer(st)
 	}
 	st.findDowngrades(now)
