@@ -30,7 +30,8 @@ const (
 type TestFile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Data that tests name.
-	Fixtures      *Fixtures    `protobuf:"bytes,1,opt,name=fixtures,proto3" json:"fixtures,omitempty"`
+	Fixtures *Fixtures `protobuf:"bytes,1,opt,name=fixtures,proto3" json:"fixtures,omitempty"`
+	// The tests. Their names are unique in the file.
 	Tests         []*SceneTest `protobuf:"bytes,2,rep,name=tests,proto3" json:"tests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -82,11 +83,14 @@ func (x *TestFile) GetTests() []*SceneTest {
 
 // Fixtures are data with names that are unique over all test files.
 type Fixtures struct {
-	state    protoimpl.MessageState     `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Data that the embedded providers answer from.
 	Catalogs map[string]*CatalogFixture `protobuf:"bytes,1,rep,name=catalogs,proto3" json:"catalogs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Users    map[string]*UserFixture    `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// RFC 3339.
-	Times         map[string]*timestamppb.Timestamp      `protobuf:"bytes,3,rep,name=times,proto3" json:"times,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Who asks.
+	Users map[string]*UserFixture `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Instants: RFC 3339.
+	Times map[string]*timestamppb.Timestamp `protobuf:"bytes,3,rep,name=times,proto3" json:"times,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Requests. Their constraints are checked when they are priced, as a server does: a test may want one that is refused.
 	Requests      map[string]*v1.GetPromotionInfoRequest `protobuf:"bytes,4,rep,name=requests,proto3" json:"requests,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -153,9 +157,10 @@ func (x *Fixtures) GetRequests() map[string]*v1.GetPromotionInfoRequest {
 // CatalogFixture is the data that the embedded providers answer from.
 type CatalogFixture struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A folder of CSV files, relative to the test file. Empty: nothing but `tables`.
+	// A folder of CSV files, relative to the test file, within the configuration's directory. Empty: nothing but `tables`.
 	Folder string `protobuf:"bytes,1,opt,name=folder,proto3" json:"folder,omitempty"`
-	// Tables as CSV text, by name (docs/reference/catalog.md), in place of those of the folder.
+	// Tables as CSV text, by name (docs/reference/catalog.md), in place of those of the folder. Without a table `catalog` in either, the
+	// catalog serves every region of the configuration, and its dates are in UTC.
 	Tables        map[string]string `protobuf:"bytes,2,rep,name=tables,proto3" json:"tables,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -208,8 +213,9 @@ func (x *CatalogFixture) GetTables() map[string]string {
 // UserFixture is who asks. It is laid over each request that it is used with: what stands here wins.
 type UserFixture struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Absent: a guest.
-	UserId        *int64             `protobuf:"varint,1,opt,name=user_id,json=userId,proto3,oneof" json:"user_id,omitempty"`
+	// Absent: a guest, also where the request has a user_id.
+	UserId *int64 `protobuf:"varint,1,opt,name=user_id,json=userId,proto3,oneof" json:"user_id,omitempty"`
+	// Each field that is written replaces that of the request.
 	Context       *v1.RequestContext `protobuf:"bytes,2,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -274,9 +280,10 @@ type SceneTest struct {
 	User string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
 	// Name of the calling client, with the scenes that it may use. Empty: every scene is allowed.
 	Client string `protobuf:"bytes,6,opt,name=client,proto3" json:"client,omitempty"`
-	// The request, or `request_fixture`, the name of one.
-	Request        *v1.GetPromotionInfoRequest `protobuf:"bytes,7,opt,name=request,proto3" json:"request,omitempty"`
-	RequestFixture string                      `protobuf:"bytes,8,opt,name=request_fixture,json=requestFixture,proto3" json:"request_fixture,omitempty"`
+	// The request. Its constraints are checked when it is priced, as a server does: a test may want one that is refused.
+	Request *v1.GetPromotionInfoRequest `protobuf:"bytes,7,opt,name=request,proto3" json:"request,omitempty"`
+	// Name of a request fixture, in place of `request`.
+	RequestFixture string `protobuf:"bytes,8,opt,name=request_fixture,json=requestFixture,proto3" json:"request_fixture,omitempty"`
 	// Prices every combination instead of one request.
 	Matrix *Matrix `protobuf:"bytes,9,opt,name=matrix,proto3" json:"matrix,omitempty"`
 	// Of the answer, or of each answer of the matrix.
@@ -406,9 +413,11 @@ func (x *SceneTest) GetFailing() []string {
 // Matrix is requests x users x times. An axis that is not written is the test's own request, user or time.
 type Matrix struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names of fixtures.
-	Requests      []string `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
-	Users         []string `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	// Names of request fixtures.
+	Requests []string `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	// Names of user fixtures.
+	Users []string `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	// Names of time fixtures.
 	Times         []string `protobuf:"bytes,3,rep,name=times,proto3" json:"times,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -467,9 +476,11 @@ func (x *Matrix) GetTimes() []string {
 
 // Cells are what is expected of the combinations that `where` names.
 type Cells struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Where         *Where                 `protobuf:"bytes,1,opt,name=where,proto3" json:"where,omitempty"`
-	Expect        *Expectation           `protobuf:"bytes,2,opt,name=expect,proto3" json:"expect,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which combinations.
+	Where *Where `protobuf:"bytes,1,opt,name=where,proto3" json:"where,omitempty"`
+	// What must hold of each, beside the test's own `expect`.
+	Expect        *Expectation `protobuf:"bytes,2,opt,name=expect,proto3" json:"expect,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -520,10 +531,13 @@ func (x *Cells) GetExpect() *Expectation {
 
 // Where picks combinations; an axis without names is all of it.
 type Where struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Requests      []string               `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
-	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
-	Times         []string               `protobuf:"bytes,3,rep,name=times,proto3" json:"times,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names that the matrix, or the test, has.
+	Requests []string `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	// Likewise.
+	Users []string `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	// Likewise.
+	Times         []string `protobuf:"bytes,3,rep,name=times,proto3" json:"times,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -584,7 +598,8 @@ type Expectation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the answer has, at least: each field that is written must be equal. A list has as many elements as are written.
 	Answer *v1.GetPromotionInfoResponse `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
-	// The whole answer: a field that is not written must be absent. config_version and trace are compared where they are written only.
+	// The whole answer: a field that is not written must be absent. config_version, priced_at and trace are compared where they are written
+	// only: the first changes with every edit, the second is the test's own time.
 	Whole *v1.GetPromotionInfoResponse `protobuf:"bytes,2,opt,name=whole,proto3" json:"whole,omitempty"`
 	// CEL over request, response and trace; each must be true.
 	That []string `protobuf:"bytes,3,rep,name=that,proto3" json:"that,omitempty"`
@@ -714,12 +729,12 @@ const file_proscenium_scenetest_v1_scenetest_proto_rawDesc = "" +
 	"'proscenium/scenetest/v1/scenetest.proto\x12\x17proscenium.scenetest.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#proscenium/pricing/v1/pricing.proto\"\x83\x01\n" +
 	"\bTestFile\x12=\n" +
 	"\bfixtures\x18\x01 \x01(\v2!.proscenium.scenetest.v1.FixturesR\bfixtures\x128\n" +
-	"\x05tests\x18\x02 \x03(\v2\".proscenium.scenetest.v1.SceneTestR\x05tests\"\xb5\x05\n" +
+	"\x05tests\x18\x02 \x03(\v2\".proscenium.scenetest.v1.SceneTestR\x05tests\"\xbd\x05\n" +
 	"\bFixtures\x12K\n" +
 	"\bcatalogs\x18\x01 \x03(\v2/.proscenium.scenetest.v1.Fixtures.CatalogsEntryR\bcatalogs\x12B\n" +
 	"\x05users\x18\x02 \x03(\v2,.proscenium.scenetest.v1.Fixtures.UsersEntryR\x05users\x12B\n" +
-	"\x05times\x18\x03 \x03(\v2,.proscenium.scenetest.v1.Fixtures.TimesEntryR\x05times\x12K\n" +
-	"\brequests\x18\x04 \x03(\v2/.proscenium.scenetest.v1.Fixtures.RequestsEntryR\brequests\x1ad\n" +
+	"\x05times\x18\x03 \x03(\v2,.proscenium.scenetest.v1.Fixtures.TimesEntryR\x05times\x12S\n" +
+	"\brequests\x18\x04 \x03(\v2/.proscenium.scenetest.v1.Fixtures.RequestsEntryB\x06\xbaH\x03\xd8\x01\x03R\brequests\x1ad\n" +
 	"\rCatalogsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12=\n" +
 	"\x05value\x18\x02 \x01(\v2'.proscenium.scenetest.v1.CatalogFixtureR\x05value:\x028\x01\x1a^\n" +
@@ -739,12 +754,12 @@ const file_proscenium_scenetest_v1_scenetest_proto_rawDesc = "" +
 	"\x06tables\x18\x02 \x03(\v23.proscenium.scenetest.v1.CatalogFixture.TablesEntryR\x06tables\x1a9\n" +
 	"\vTablesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x81\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x89\x01\n" +
 	"\vUserFixture\x12%\n" +
-	"\auser_id\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02 \x00H\x00R\x06userId\x88\x01\x01\x12?\n" +
-	"\acontext\x18\x02 \x01(\v2%.proscenium.pricing.v1.RequestContextR\acontextB\n" +
+	"\auser_id\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02 \x00H\x00R\x06userId\x88\x01\x01\x12G\n" +
+	"\acontext\x18\x02 \x01(\v2%.proscenium.pricing.v1.RequestContextB\x06\xbaH\x03\xd8\x01\x03R\acontextB\n" +
 	"\n" +
-	"\b_user_id\"\xa6\x04\n" +
+	"\b_user_id\"\xae\x04\n" +
 	"\tSceneTest\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04name\x12*\n" +
@@ -752,8 +767,8 @@ const file_proscenium_scenetest_v1_scenetest_proto_rawDesc = "" +
 	"\acatalog\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\acatalog\x12\x1c\n" +
 	"\x04time\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04time\x12\x1c\n" +
 	"\x04user\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04user\x12\x1f\n" +
-	"\x06client\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18dR\x06client\x12H\n" +
-	"\arequest\x18\a \x01(\v2..proscenium.pricing.v1.GetPromotionInfoRequestR\arequest\x121\n" +
+	"\x06client\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18dR\x06client\x12P\n" +
+	"\arequest\x18\a \x01(\v2..proscenium.pricing.v1.GetPromotionInfoRequestB\x06\xbaH\x03\xd8\x01\x03R\arequest\x121\n" +
 	"\x0frequest_fixture\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x0erequestFixture\x127\n" +
 	"\x06matrix\x18\t \x01(\v2\x1f.proscenium.scenetest.v1.MatrixR\x06matrix\x12<\n" +
 	"\x06expect\x18\n" +
@@ -766,11 +781,11 @@ const file_proscenium_scenetest_v1_scenetest_proto_rawDesc = "" +
 	"\x05times\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x05times\"\x8b\x01\n" +
 	"\x05Cells\x12<\n" +
 	"\x05where\x18\x01 \x01(\v2\x1e.proscenium.scenetest.v1.WhereB\x06\xbaH\x03\xc8\x01\x01R\x05where\x12D\n" +
-	"\x06expect\x18\x02 \x01(\v2$.proscenium.scenetest.v1.ExpectationB\x06\xbaH\x03\xc8\x01\x01R\x06expect\"O\n" +
-	"\x05Where\x12\x1a\n" +
-	"\brequests\x18\x01 \x03(\tR\brequests\x12\x14\n" +
-	"\x05users\x18\x02 \x03(\tR\x05users\x12\x14\n" +
-	"\x05times\x18\x03 \x03(\tR\x05times\"\xfe\x01\n" +
+	"\x06expect\x18\x02 \x01(\v2$.proscenium.scenetest.v1.ExpectationB\x06\xbaH\x03\xc8\x01\x01R\x06expect\"m\n" +
+	"\x05Where\x12$\n" +
+	"\brequests\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequests\x12\x1e\n" +
+	"\x05users\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x05users\x12\x1e\n" +
+	"\x05times\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x05times\"\xfe\x01\n" +
 	"\vExpectation\x12G\n" +
 	"\x06answer\x18\x01 \x01(\v2/.proscenium.pricing.v1.GetPromotionInfoResponseR\x06answer\x12E\n" +
 	"\x05whole\x18\x02 \x01(\v2/.proscenium.pricing.v1.GetPromotionInfoResponseR\x05whole\x12#\n" +
