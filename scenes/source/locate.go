@@ -8,34 +8,42 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// locate finds the line and column of a byte of a scalar's value in the text.
+// locate finds the line and column of a part of a scalar's value in the text, from one byte to another, and the column behind the part's last
+// character on that line.
 //
 // All styles of scalars keep the characters that are not blank, in their order: folding, indentation and chomping change only blanks. So the
 // n-th character of the value that is not blank is the n-th such character of the text, once escapes and doubled quotes are counted as the
 // character that they stand for. A blank, or the end of the value, is located behind the last character before it.
 // The result is not ok where the text does not have the character expected.
-func locate(t *text, n *yaml.Node, offset int) (line, column int, ok bool) {
+func locate(t *text, n *yaml.Node, from, to int) (line, column, end int, ok bool) {
 	c, ok := open(t, n)
 	if !ok {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
-	offset = min(max(offset, 0), len(n.Value))
+	from = min(max(from, 0), len(n.Value))
 	for at, want := range n.Value {
-		if isBlank(want) {
-			if at >= offset {
-				return c.line, c.column, true
-			}
+		switch {
+		case line > 0 && (at >= to || c.line > line):
+			return line, column, end, true
+		case isBlank(want) && line == 0 && at >= from:
+			return c.line, c.column, c.column, true
+		case isBlank(want):
 			continue
 		}
-		line, column, got := c.next()
-		if got != want {
-			return 0, 0, false
-		}
-		if at+utf8.RuneLen(want) > offset {
-			return line, column, true
+		startLine, start, got := c.next()
+		switch {
+		case got != want && line == 0:
+			return 0, 0, 0, false
+		case line == 0 && at+utf8.RuneLen(want) > from:
+			line, column, end = startLine, start, c.column
+		case got == want && startLine == line:
+			end = c.column
 		}
 	}
-	return c.line, c.column, true
+	if line == 0 {
+		return c.line, c.column, c.column, true
+	}
+	return line, column, end, true
 }
 
 // cursor walks over the characters of a scalar's text.
@@ -164,13 +172,6 @@ func isBlank(r rune) bool {
 
 func firstWord(s string) string {
 	if i := strings.IndexAny(s, " \t"); i >= 0 {
-		return s[:i]
-	}
-	return s
-}
-
-func firstLine(s string) string {
-	if i := strings.IndexAny(s, "\n\r"); i >= 0 {
 		return s[:i]
 	}
 	return s

@@ -125,14 +125,11 @@ func (p *Place) Inside(offset, length int) Span {
 	if p.value == nil || p.value.Kind != yaml.ScalarNode {
 		return p.Span()
 	}
-	offset = min(max(offset, 0), len(p.value.Value))
-	line, column, ok := locate(p.text, p.value, offset)
+	line, column, end, ok := locate(p.text, p.value, offset, offset+max(length, 1))
 	if !ok {
 		return p.Span()
 	}
-	part := p.value.Value[offset:]
-	part = part[:min(max(length, 1), len(part))]
-	return p.text.span(line, column, utf8.RuneCountInString(firstLine(part)))
+	return p.text.span(line, column, end-column)
 }
 
 // Error makes a finding of severity Error about the place.
@@ -175,7 +172,7 @@ func width(t *text, n *yaml.Node) int {
 	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || n.Value == "" {
 		return utf8.RuneCountInString(firstWord(rest))
 	}
-	line, column, ok := locate(t, n, len(n.Value))
+	line, column, _, ok := locate(t, n, len(n.Value), len(n.Value))
 	if !ok || line != n.Line {
 		return utf8.RuneCountInString(rest)
 	}
