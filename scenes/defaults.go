@@ -13,6 +13,10 @@ import (
 // defaults are the values of fields that are not written, where these are not zero, false or empty.
 type defaults map[protoreflect.FullName]protoreflect.Value
 
+// Defaults are the values of fields that are not written, by the full names of the fields, where these are not zero, false or empty. The
+// caller owns the map, and changes none of the values.
+func Defaults() map[protoreflect.FullName]protoreflect.Value { return newDefaults() }
+
 func newDefaults() defaults {
 	enum := protoreflect.ValueOfEnum
 	i32, i64 := protoreflect.ValueOfInt32, protoreflect.ValueOfInt64

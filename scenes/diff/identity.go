@@ -1,0 +1,160 @@
+package diff
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// identity says which elements of two lists of messages are the same one.
+type identity struct {
+	// entity is what a person calls an element.
+	entity string
+	// keys are tried in this order: elements with equal values in all fields of a key are the same. The last one names an element.
+	keys [][]protoreflect.Name
+	// ordered says that the order of the elements has a meaning.
+	ordered bool
+}
+
+// identities are those of all lists of messages that a bundle can hold. A new list needs an entry; a test says so.
+func identities() map[protoreflect.FullName]identity {
+	by := func(names ...protoreflect.Name) [][]protoreflect.Name {
+		keys := make([][]protoreflect.Name, len(names))
+		for i, name := range names {
+			keys[i] = []protoreflect.Name{name}
+		}
+		return keys
+	}
+	all := map[string]identity{
+		"Bundle.regions":           {entity: "region", keys: by("code")},
+		"Bundle.price_rule_types":  {entity: "price rule type", keys: by("id", "name")},
+		"Bundle.clients":           {entity: "client", keys: by("id", "name")},
+		"Bundle.scenarios":         {entity: "scenario", keys: by("id", "name")},
+		"Bundle.scenes":            {entity: "scene", keys: by("id", "name")},
+		"Bundle.exclusion_rules":   {entity: "exclusion rule", keys: by("id", "name")},
+		"Bundle.inclusion_rules":   {entity: "inclusion rule", keys: by("id", "name")},
+		"Bundle.voucher_pools":     {entity: "voucher pool", keys: by("name")},
+		"Bundle.bypass_rules":      {entity: "bypass rule", keys: by("name")},
+		"Bundle.dependencies":      {entity: "dependency", keys: by("command")},
+		"Bundle.downgrades":        {entity: "downgrade", keys: [][]protoreflect.Name{{"feature", "regions", "scenes"}}},
+		"Bundle.experiments":       {entity: "experiment", keys: by("name")},
+		"Bundle.eligibility_rules": {entity: "eligibility rule", keys: by("command")},
+		// The shares of the groups are laid one after the other: another order puts units into other groups.
+		"Experiment.groups": {entity: "group", keys: by("name"), ordered: true},
+	}
+	full := make(map[protoreflect.FullName]identity, len(all))
+	for name, id := range all {
+		full[configPackage+protoreflect.FullName(name)] = id
+	}
+	return full
+}
+
+const configPackage = "proscenium.config.v1."
+
+// references are the fields that name an entity, by the section that it stands in.
+func references() map[protoreflect.FullName]string {
+	all := map[string]string{
+		"Client.allowed_scenes":                             "scenes",
+		"Scene.client":                                      "clients",
+		"Scene.scenario":                                    "scenarios",
+		"Scene.ab_test":                                     "experiments",
+		"SceneVoucher.bypass_validation":                    "bypass_rules",
+		"SceneVoucher.downgraded_shop_voucher_pool":         "voucher_pools",
+		"SceneVoucher.downgraded_platform_voucher_pool":     "voucher_pools",
+		"SceneProductPromotion.exclusion_rule":              "exclusion_rules",
+		"SceneProductPromotion.inclusion_rule":              "inclusion_rules",
+		"SceneItemDisplay.item_teaser_promo_inclusion_rule": "inclusion_rules",
+		"ScenarioVoucher.shop_voucher_pool":                 "voucher_pools",
+		"ScenarioVoucher.platform_voucher_pool":             "voucher_pools",
+		"ExclusionRule.excluded_price_rule_types":           "price_rule_types",
+		"InclusionRule.included_price_rule_types":           "price_rule_types",
+		"Downgrade.regions":                                 "regions",
+		"Downgrade.scenes":                                  "scenes",
+		"Experiment.scenes":                                 "scenes",
+		"Features.scenario":                                 "scenarios",
+	}
+	full := make(map[protoreflect.FullName]string, len(all))
+	for name, section := range all {
+		full[configPackage+protoreflect.FullName(name)] = section
+	}
+	return full
+}
+
+// entityOf is what a person calls a message that a bundle has once: voucher settings, caches.
+func entityOf(fd protoreflect.FieldDescriptor) string {
+	var b strings.Builder
+	for i, r := range string(fd.Message().Name()) {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToLower(b.String())
+}
+
+// label names an element for people.
+func (id identity) label(m protoreflect.Message) string { return valueOf(m, id.keys[len(id.keys)-1]) }
+
+func (id identity) isLabel(path string) bool {
+	return slices.Contains(id.keys[len(id.keys)-1], protoreflect.Name(path))
+}
+
+// valueOf is what the fields of a key say. Lists are sets.
+func valueOf(m protoreflect.Message, key []protoreflect.Name) string {
+	var words []string
+	for _, name := range key {
+		fd := m.Descriptor().Fields().ByName(name)
+		if !fd.IsList() {
+			words = append(words, text(fd, m.Get(fd)))
+			continue
+		}
+		if elements := set(fd, m.Get(fd).List()); len(elements) > 0 {
+			words = append(words, fmt.Sprintf("%s:%s", strings.TrimSuffix(string(name), "s"), strings.Join(elements, ",")))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// pair is an element on both sides; one of them may be nil.
+type pair struct{ before, after protoreflect.Message }
+
+func (p pair) both() bool { return p.before != nil && p.after != nil }
+
+// matchLists finds the pairs: in the order of the new list, and then what only the old one has. Of elements with equal keys, such as two
+// downgrades of one feature, the first on each side are the same, and so on.
+func matchLists(before, after protoreflect.List, id identity) []pair {
+	pairs := make([]pair, after.Len())
+	for i := range pairs {
+		pairs[i].after = after.Get(i).Message()
+	}
+	left := make([]protoreflect.Message, before.Len())
+	for i := range left {
+		left[i] = before.Get(i).Message()
+	}
+	for _, key := range id.keys {
+		waiting := map[string][]int{}
+		for i, m := range left {
+			if m != nil {
+				waiting[valueOf(m, key)] = append(waiting[valueOf(m, key)], i)
+			}
+		}
+		for i := range pairs {
+			if pairs[i].before != nil {
+				continue
+			}
+			value := valueOf(pairs[i].after, key)
+			if same := waiting[value]; len(same) > 0 {
+				pairs[i].before, left[same[0]] = left[same[0]], nil
+				waiting[value] = same[1:]
+			}
+		}
+	}
+	for _, m := range left {
+		if m != nil {
+			pairs = append(pairs, pair{before: m})
+		}
+	}
+	return pairs
+}
