@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 		err = serveBare(os.Getenv(answerVariable))
 	case "full":
 		err = serveFull()
+	case "reloading":
+		err = serveReloading(os.Getenv(configVariable))
 	default:
 		debug.SetGCPercent(400) // as the server has it by default
 		m.Run()

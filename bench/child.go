@@ -108,20 +108,23 @@ func (c *child) stop() error {
 
 // cpu is the CPU time that the process has used so far.
 func (c *child) cpu(ctx context.Context) (time.Duration, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+"/usage", nil)
+	var u usage
+	err := c.get(ctx, "/usage", &u)
+	return u.CPU, err
+}
+
+// get asks the process about itself.
+func (c *child) get(ctx context.Context, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+path, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = res.Body.Close() }()
-	var u usage
-	if err := json.NewDecoder(res.Body).Decode(&u); err != nil {
-		return 0, err
-	}
-	return u.CPU, nil
+	return json.NewDecoder(res.Body).Decode(into)
 }
 
 // connections are those that saturate a server.

@@ -32,6 +32,7 @@ type caller struct {
 	conn   net.Conn
 	reader *bufio.Reader
 	call   []byte
+	part   []byte // of an answer, used again and again
 }
 
 func dial(ctx context.Context, address string, call []byte) (*caller, error) {
@@ -43,7 +44,7 @@ func dial(ctx context.Context, address string, call []byte) (*caller, error) {
 	return &caller{conn: conn, reader: bufio.NewReaderSize(conn, 64<<10), call: call}, nil
 }
 
-// do sends the request and reads the answer; keep is called with each part of its body, if it is not nil.
+// do sends the request and reads the answer; keep is called with each part of its body, if it is not nil, and must copy what it keeps.
 func (c *caller) do(keep func([]byte)) error {
 	if _, err := c.conn.Write(c.call); err != nil {
 		return err
@@ -112,11 +113,11 @@ func (c *caller) take(n int, keep func([]byte)) error {
 		_, err := c.reader.Discard(n)
 		return err
 	}
-	part := make([]byte, n)
-	if _, err := io.ReadFull(c.reader, part); err != nil {
+	c.part = slices.Grow(c.part[:0], n)[:n]
+	if _, err := io.ReadFull(c.reader, c.part); err != nil {
 		return err
 	}
-	keep(part)
+	keep(c.part)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/metrics"
 	"proscenium/scenes"
+	"proscenium/scenes/source"
 )
 
 // market is the size of a marketplace that is made up for a measurement. Each model has three prices: its original price, a weekly cut, and
@@ -85,17 +86,23 @@ func modelOf(item, j int) int { return item*1000 + j + 1 }
 
 func file(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 
-// config is the reference marketplace with the benchmark's scene, and copies of it.
-func (m market) config() (fs.FS, error) {
+// reference is the configuration of the reference marketplace.
+func reference() (fstest.MapFS, error) {
 	merged := fstest.MapFS{}
 	err := fs.WalkDir(configs.FS, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".yaml") {
+		if err != nil || entry.IsDir() || !source.IsPart(name) {
 			return err
 		}
 		data, err := fs.ReadFile(configs.FS, name)
 		merged[name] = &fstest.MapFile{Data: data}
 		return err
 	})
+	return merged, err
+}
+
+// config is the reference marketplace with the benchmark's scene, and copies of it.
+func (m market) config() (fs.FS, error) {
+	merged, err := reference()
 	if err != nil {
 		return nil, err
 	}

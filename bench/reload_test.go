@@ -1,0 +1,165 @@
+package bench
+
+import (
+	"context"
+	"flag"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+)
+
+var (
+	reloadFor   = flag.Duration("reload-for", time.Minute, "how long BenchmarkReload edits a configuration under load")
+	reloadEvery = flag.Duration("reload-every", 2*time.Second, "the pause between an edit that was loaded and the next")
+)
+
+// reloading is a server under edits and traffic.
+type reloading struct {
+	server *child
+	edits  []edit
+	states []*state
+	dir    *directory
+}
+
+func startReloading(tb testing.TB, scenes, edits int) *reloading {
+	tb.Helper()
+	dir, err := newDirectory(tb.TempDir(), scenes, marks{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := &reloading{dir: dir}
+	if r.edits, r.states, err = script(tb.Context(), dir, edits); err != nil {
+		tb.Fatal(err)
+	}
+	for i, s := range r.states {
+		for _, other := range r.states[:i] {
+			if s.version == other.version || alike(s.answer, other.answer) {
+				tb.Fatalf("versions %s and %s answer the same: a mixed answer would not show", s.version, other.version)
+			}
+		}
+	}
+	if r.server, err = startChild(tb.Context(), "reloading", configVariable+"="+dir.path); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = r.server.stop() })
+	return r
+}
+
+// underLoad makes the edits while traffic keeps the connections busy, and gives the loads and the requests.
+func (r *reloading) underLoad(tb testing.TB, connections int, pause func(edit) error) ([]load, []sample) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
+	defer cancel()
+	t := newTraffic(r.states)
+	ended := make(chan error, 1)
+	go func() {
+		err := t.run(ctx, r.server.address, r.dir.scenes, connections)
+		cancel() // what waits for the traffic need not any more
+		ended <- err
+	}()
+	loads, err := follow(ctx, r.server, r.edits, r.states, func(e edit) error {
+		if e.want != none {
+			select {
+			case <-r.states[e.want].seen:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return pause(e)
+	})
+	t.stop.Store(true)
+	if failed := <-ended; failed != nil {
+		tb.Fatal(failed)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	samples := slices.Concat(t.samples...)
+	if err := checkApplied(loads, samples, r.states); err != nil {
+		tb.Fatal(err)
+	}
+	return loads, samples
+}
+
+// Each mark alone changes the answer: what mixes two configurations shows.
+func TestEachMarkShowsInAnswers(t *testing.T) {
+	const scenes = 40
+	o, err := newOracle(scenes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.system.Close()
+	base, err := o.answer(t.Context(), marks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]marks{"group": {groups: 1}, "rule": {rule: 1}, "scope": {scope: 1}, "pool": {pool: 1}} {
+		answer, err := o.answer(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if alike(base, answer) {
+			t.Errorf("the mark of the %s does not show", name)
+		}
+	}
+}
+
+// A server under load is edited: in place, by swaps of a mounted folder, and into what is broken. No request fails, no answer mixes two
+// configurations, each good edit is answered, and no broken one is.
+func TestReloadUnderLoad(t *testing.T) {
+	r := startReloading(t, 40, 7)
+	loads, samples := r.underLoad(t, 4, func(edit) error { return nil })
+	if len(loads) < 1+len(r.edits) {
+		t.Errorf("%d loads of %d edits", len(loads), len(r.edits))
+	}
+	t.Logf("%d requests over %d loads", len(samples), len(loads))
+}
+
+// alike says whether answers of two versions differ in nothing else.
+func alike(a, b *pricingv1.GetPromotionInfoResponse) bool {
+	b = proto.CloneOf(b)
+	b.ConfigVersion = a.GetConfigVersion()
+	return proto.Equal(a, b)
+}
+
+// A minute of edits of a configuration of 1,000 scenes while 16 connections keep the machine busy. x-p99 is the 99th percentile of the latencies of
+// requests that were under way while the server loaded, against that of those in equal times between loads; x-behind is the same right behind
+// a load. The bar of x-p99 is 2.
+func BenchmarkReload(b *testing.B) {
+	const scenes = 1_000
+	for range b.N {
+		edits := int(*reloadFor / *reloadEvery)
+		r := startReloading(b, scenes, edits)
+		before, err := r.server.memory(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		loads, samples := r.underLoad(b, connections, func(edit) error {
+			<-time.After(*reloadEvery)
+			return nil
+		})
+		after, err := r.server.memory(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		f := figuresOf(loads, samples)
+		b.Logf("%d requests, %d loads, %d requests during loads, %d behind, %d between", f.requests, f.loads, len(f.during), len(f.behind), len(f.quiet))
+		b.Logf("heap %d MB before and %d MB after, goroutines %d and %d", before.Heap>>20, after.Heap>>20, before.Goroutines, after.Goroutines)
+		if f.loads < edits-1 || len(f.quiet) == 0 {
+			b.Fatalf("%d loads of %d edits: choose a longer -reload-every", f.loads, edits)
+		}
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(millis(f.load), "load-ms")
+		b.ReportMetric(millis(quantile(f.quiet, .99)), "quiet-p99-ms")
+		b.ReportMetric(millis(quantile(f.during, .99)), "reload-p99-ms")
+		b.ReportMetric(ratio(quantile(f.during, .99), quantile(f.quiet, .99)), "x-p99")
+		b.ReportMetric(ratio(quantile(f.behind, .99), quantile(f.quiet, .99)), "x-behind")
+		b.ReportMetric(float64(after.Heap)/float64(before.Heap), "x-heap")
+	}
+}
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
