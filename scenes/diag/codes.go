@@ -79,6 +79,10 @@ const (
 	DowngradeEnded Code = "DOWNGRADE_ENDED"
 )
 
+func senseCodes() []Code {
+	return []Code{Unused, NoEffect, MatchesAll, DowngradeEnded}
+}
+
 // Codes are all codes, in the order of the documentation.
 func Codes() []Code {
 	return slices.Concat(
@@ -92,8 +96,16 @@ func Codes() []Code {
 			NoRegion, OriginalPriceMissing, OriginalPriceTwice,
 		},
 		[]Code{CELSyntax, CELUnknownName, CELNotAvailable, CELType, CELResultType, CELValue, CELCost, CELTooLong, CELInternal},
-		[]Code{Unused, NoEffect, MatchesAll, DowngradeEnded},
+		senseCodes(),
 	)
+}
+
+// Severity is that of the code's findings: what only makes no sense is a Warning.
+func (c Code) Severity() Severity {
+	if slices.Contains(senseCodes(), c) {
+		return Warning
+	}
+	return Error
 }
 
 // Page is where the code is documented, relative to the repository.

@@ -2,7 +2,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -23,7 +22,7 @@ import (
 type Text struct {
 	// Color marks severities and carets with ANSI sequences, for terminals.
 	Color bool
-	// Prefix stands before the names of files, such as the directory with a slash.
+	// Prefix stands before the names of files: the directory with a slash, or nothing.
 	Prefix string
 }
 
@@ -70,10 +69,11 @@ func (t Text) finding(b *strings.Builder, d diag.Diagnostic) {
 	}
 }
 
+// place is where something is, as terminals make links of. What is in no file is in the directory.
 func (t Text) place(file string, line, column int) string {
 	switch {
 	case file == "":
-		return ""
+		return strings.TrimSuffix(t.Prefix, "/")
 	case line == 0:
 		return t.Prefix + file
 	default:
@@ -135,22 +135,4 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// JSON writes an object with the numbers of errors and warnings, and all findings:
-//
-//	{"errors": 1, "warnings": 0, "diagnostics": [{"code": "UNKNOWN_FIELD", ...}]}
-func JSON(w io.Writer, findings []diag.Diagnostic) error {
-	errors, warnings := diag.Count(findings)
-	if findings == nil {
-		findings = []diag.Diagnostic{}
-	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
-		Errors      int               `json:"errors"`
-		Warnings    int               `json:"warnings"`
-		Diagnostics []diag.Diagnostic `json:"diagnostics"`
-	}{errors, warnings, findings})
 }

@@ -3,6 +3,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -101,7 +102,7 @@ func (r *reader) folder(dir string, depth int) {
 	}
 	entries, err := fs.ReadDir(r.fsys, dir) // sorted by name
 	if err != nil {
-		r.refuse(diag.Unreadable, dir, "cannot read the folder: "+reason(err), "")
+		r.refuse(diag.Unreadable, dir, "cannot read the folder: "+reason(err), unreadableHint(err))
 	}
 	for _, entry := range entries {
 		name := path.Join(dir, entry.Name())
@@ -112,7 +113,7 @@ func (r *reader) folder(dir string, depth int) {
 			r.folder(name, depth+1)
 		case !r.wanted(name):
 		case err != nil:
-			r.refuse(diag.Unreadable, name, "cannot read the file: "+reason(err), "")
+			r.refuse(diag.Unreadable, name, "cannot read the file: "+reason(err), unreadableHint(err))
 		case kind.IsRegular():
 			r.file(name)
 		}
@@ -142,7 +143,7 @@ func (r *reader) file(name string) {
 		data, err = fs.ReadFile(r.fsys, name)
 	}
 	if err != nil {
-		r.refuse(diag.Unreadable, name, "cannot read the file: "+reason(err), "")
+		r.refuse(diag.Unreadable, name, "cannot read the file: "+reason(err), unreadableHint(err))
 		return
 	}
 	r.bytes += int64(len(data))
@@ -156,6 +157,9 @@ func (r *reader) file(name string) {
 }
 
 func (r *reader) refuse(code diag.Code, file, message, hint string) {
+	if file == "." {
+		file = "" // it is the directory itself
+	}
 	r.findings = append(r.findings, diag.Diagnostic{Code: code, Severity: diag.Error, Message: message, File: file, Hint: hint})
 }
 
@@ -165,6 +169,18 @@ func reason(err error) string {
 		return pe.Err.Error()
 	}
 	return err.Error()
+}
+
+// unreadableHint is what to look at.
+func unreadableHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "does the path, or the target of the symbolic link, exist?"
+	case errors.Is(err, fs.ErrPermission):
+		return "let the user that runs this read it"
+	default:
+		return "check its path, its permissions, and the disk that it is on"
+	}
 }
 
 // Sort puts files into the order in which they are read: that of their names.
