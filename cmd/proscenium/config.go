@@ -27,11 +27,7 @@ type config struct {
 // newConfig makes the process ready with the first good load, and tells metrics and log of each.
 func newConfig(system *assembly.System, from *source, ready *server.Readiness, observed *metrics.Metrics, log *configLog) *config {
 	c := &config{source: from.name, first: make(chan bool, 1)}
-	var src reload.Source = still{from.config}
-	if from.dir != "" {
-		src = reload.NewDirectory(from.dir)
-	}
-	c.reloader = reload.New(src, system.Apply, reload.Options{OnLoad: func(status reload.Status) {
+	c.reloader = reload.New(from.follow(), system.Apply, reload.Options{OnLoad: func(status reload.Status) {
 		if status.Outcome == reload.Applied {
 			status.Diagnostics = slices.Concat(status.Diagnostics, catalogWarnings(system, c.reloader.Snapshot()))
 		}

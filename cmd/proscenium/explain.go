@@ -21,7 +21,6 @@ import (
 	"proscenium/engine"
 	"proscenium/fault"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
-	"proscenium/scenes"
 	"proscenium/scenes/report"
 )
 
@@ -59,7 +58,7 @@ The request is JSON, as for the server. Explain also explains scenes that do not
 			return writeAnswer(cmd.OutOrStdout(), format, answer)
 		},
 	}
-	cmd.Flags().StringVar(&configDir, "config", "", "directory of the configuration (default: the reference marketplace, built in)")
+	cmd.Flags().StringVar(&configDir, "config", "", "directory of the configuration, or its address etcd://HOST:PORT/PREFIX (default: the reference marketplace, built in)")
 	cmd.Flags().StringVar(&catalogDir, "catalog", "", "directory of the catalog (default: the folder catalog in the directory of the configuration)")
 	cmd.Flags().StringVar(&request, "request", "", "file with the request as JSON; - is standard input")
 	cmd.Flags().StringVar(&client, "client", "", "price as this client, with the scenes that it may use (default: all scenes)")
@@ -88,7 +87,7 @@ func readRequest(file string, stdin io.Reader) (*pricingv1.GetPromotionInfoReque
 
 // explain answers the request, with its trace. Findings of configuration or catalog are written to w.
 func explain(ctx context.Context, from *source, client string, req *pricingv1.GetPromotionInfoRequest, w io.Writer) (*pricingv1.GetPromotionInfoResponse, error) {
-	read := scenes.Load(from.config, time.Now())
+	read := from.load(ctx, time.Now())
 	if read.Snapshot == nil {
 		if err := (report.Text{Color: coloured(w)}).Write(w, read.Diagnostics); err != nil {
 			return nil, err

@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -56,10 +55,7 @@ type configLog struct {
 }
 
 func newConfigLog(p process, s *settings.Settings, log *slog.Logger, from *source) *configLog {
-	c := &configLog{log: log}
-	if from.dir != "" {
-		c.prefix = filepath.ToSlash(filepath.Clean(from.dir)) + "/"
-	}
+	c := &configLog{log: log, prefix: from.prefix()}
 	if logFormat(p, s) == "text" {
 		c.text = p.stderr
 	}
@@ -90,11 +86,25 @@ func (c *configLog) tell(status reload.Status) {
 		if d.Severity == diag.Warning {
 			write = c.log.Warn
 		}
-		write("configuration finding",
-			slog.String("code", string(d.Code)), slog.String("finding", d.Message),
-			slog.String("file", c.prefix+d.File), slog.Int("line", d.Line), slog.Int("column", d.Column),
-			slog.String("excerpt", d.Excerpt), slog.String("hint", d.Hint))
+		write("configuration finding", c.attributes(d)...)
 	}
+}
+
+// attributes are what is known of a finding: one about the whole configuration has no line, and names no file.
+func (c *configLog) attributes(d diag.Diagnostic) []any {
+	about := []any{slog.String("code", string(d.Code)), slog.String("finding", d.Message)}
+	if d.File != "" {
+		about = append(about, slog.String("file", c.prefix+d.File))
+	}
+	if d.Line > 0 {
+		about = append(about, slog.Int("line", d.Line), slog.Int("column", d.Column))
+	}
+	for _, text := range []struct{ key, value string }{{"path", d.Path}, {"excerpt", d.Excerpt}, {"hint", d.Hint}} {
+		if text.value != "" {
+			about = append(about, slog.String(text.key, text.value))
+		}
+	}
+	return append(about, slog.String("page", d.Code.Page()))
 }
 
 // tuneCollector applies the settings of the garbage collector that the environment leaves open.

@@ -37,7 +37,7 @@ answers, and is one to try the connect providers of a configuration against. It 
 			return provide(cmd.Context(), p, from, listen)
 		},
 	}
-	cmd.Flags().StringVar(&configDir, "config", "", "directory of the configuration (default: the reference marketplace, built in)")
+	cmd.Flags().StringVar(&configDir, "config", "", "directory of the configuration, or its address etcd://HOST:PORT/PREFIX (default: the reference marketplace, built in)")
 	cmd.Flags().StringVar(&catalogDir, "catalog", "", "directory of the catalog (default: the folder catalog in the directory of the configuration)")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9090", "address to listen on")
 	return cmd
@@ -45,7 +45,7 @@ answers, and is one to try the connect providers of a configuration against. It 
 
 // provide serves until ctx ends.
 func provide(ctx context.Context, p process, from *source, address string) error {
-	read := scenes.Load(from.config, time.Now())
+	read := from.load(ctx, time.Now())
 	if read.Snapshot == nil {
 		if err := (report.Text{Color: coloured(p.stderr)}).Write(p.stderr, read.Diagnostics); err != nil {
 			return err
