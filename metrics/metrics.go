@@ -25,6 +25,8 @@ type Metrics struct {
 
 	scenes sceneMetrics
 	config configMetrics
+	// recording counts the requests that are kept, which is off by default.
+	recording recordingMetrics
 
 	stages     [len(engine.StageNames)]prometheus.Observer
 	calls      [len(engine.CommandNames)][len(engine.OutcomeNames)]prometheus.Counter
@@ -78,6 +80,7 @@ func New() *Metrics {
 	m.rpcErrors = newChildren(maxRPCErrors, [2]string{"other", "other"}, func(k [2]string) prometheus.Counter { return rpcErrors.WithLabelValues(k[0], k[1]) })
 
 	m.config.register(m)
+	m.recording.register(m)
 	return m
 }
 

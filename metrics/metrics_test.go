@@ -91,6 +91,20 @@ func TestWorkOfTheEngineIsCounted(t *testing.T) {
 		`proscenium_rpc_errors_total{code="unauthenticated",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo"} 1`)
 }
 
+func TestRecordingIsCounted(t *testing.T) {
+	m := metrics.New()
+	m.RequestsRecorded(3, 900)
+	m.RequestDropped()
+	m.RecordingFailed(2)
+	m.RecordingFailed(0)
+	expect(t, m, "proscenium_recording",
+		"proscenium_recording_errors_total 2",
+		`proscenium_recording_requests_total{outcome="dropped"} 1`,
+		`proscenium_recording_requests_total{outcome="failed"} 2`,
+		`proscenium_recording_requests_total{outcome="recorded"} 3`,
+		"proscenium_recording_written_bytes_total 900")
+}
+
 func TestTheConfigurationIsVisible(t *testing.T) {
 	m := metrics.New()
 	m.Applied("v1", time.Unix(0, 0))

@@ -25,6 +25,7 @@ import (
 
 	"proscenium/codec"
 	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
+	"proscenium/recording"
 )
 
 const (
@@ -50,6 +51,8 @@ type Deps struct {
 	Now      func() time.Time
 	// Tracer makes a span of each call; nil: no tracing, at no cost.
 	Tracer trace.TracerProvider
+	// Recorder records price requests; nil: none is.
+	Recorder *recording.Recorder
 	// Origins are those of the web pages that may call; "*" is any. None: no page of another origin.
 	Origins []string
 }
@@ -92,15 +95,19 @@ func New(deps Deps) (*Server, error) {
 		connect.WithReadMaxBytes(MaxRequestBytes),
 		connect.WithCompressMinBytes(compressMinBytes),
 		withBoundedGzip(MaxRequestBytes, func() error {
-			return report.fail(context.Background(), failedCall{procedure: otherProcedure}, tooLarge())
+			return report.fail(context.Background(), failedCall{procedure: otherProcedure}, ofPrices.tooLarge())
 		}),
 	)
 	services := []string{pricingv1connect.PricingServiceName}
 	reflector := grpcreflect.NewStaticReflector(slices.Concat(services, []string{grpchealth.HealthV1ServiceName})...)
 	streams, stop := context.WithCancel(context.Background())
 
+	pricer := deps.Pricer
+	if deps.Recorder != nil {
+		pricer = recorded{deps.Pricer, deps.Recorder, deps.Now}
+	}
 	mux := http.NewServeMux()
-	mux.Handle(pricingv1connect.NewPricingServiceHandler(pricing{deps.Pricer}, transport,
+	mux.Handle(pricingv1connect.NewPricingServiceHandler(pricing{pricer}, transport,
 		connect.WithRequestGate(authenticated(auth, report)),
 		connect.WithInterceptors(interceptors...),
 		connect.WithCodec(lateCodec{codec.New()}),
@@ -118,7 +125,7 @@ func New(deps Deps) (*Server, error) {
 		path, handler := h()
 		mux.Handle(path, endingWith(streams, handler))
 	}
-	return &Server{handler: crossOrigin(deps.Origins, sized(report, mux)), stop: stop}, nil
+	return &Server{handler: crossOrigin(deps.Origins, sized(report, ofPrices, mux)), stop: stop}, nil
 }
 
 // Handler answers HTTP/1.1 and HTTP/2.

@@ -10,6 +10,16 @@ import (
 // Bytes is a size. As text it is a number with a unit: B, KiB, MiB, GiB or TiB; without one it counts bytes.
 type Bytes int64
 
+// String writes the size with the largest unit that divides it.
+func (b Bytes) String() string {
+	units := []string{"", "KiB", "MiB", "GiB", "TiB"}
+	n, unit := int64(b), 0
+	for n != 0 && n%1024 == 0 && unit < len(units)-1 {
+		n, unit = n/1024, unit+1
+	}
+	return strconv.FormatInt(n, 10) + units[unit]
+}
+
 // UnmarshalText reads a size such as 512MiB.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	number, unit := string(text), int64(1)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Check says everything that is wrong with the settings, each with how to mend it.
@@ -22,6 +23,7 @@ func (s *Settings) Check() error {
 		s.checkCredentials(),
 		s.checkOrigins(),
 		s.checkTracing(),
+		s.checkRecording(),
 		s.checkShutdown(),
 		s.checkMemory(),
 	)
@@ -109,6 +111,27 @@ func (s *Settings) checkTracing() error {
 		return fmt.Errorf("tracing.sample_ratio: %v is not between 0 and 1", r)
 	}
 	return nil
+}
+
+// minRotateBytes is more than the longest request has as a line of JSON.
+const minRotateBytes = 2 << 20
+
+func (s *Settings) checkRecording() error {
+	r := s.Recording
+	var problems []error
+	if !(r.SampleRatio >= 0 && r.SampleRatio <= 1) {
+		problems = append(problems, fmt.Errorf("recording.sample_ratio: %v is not between 0 and 1", r.SampleRatio))
+	}
+	if r.RotateBytes < minRotateBytes {
+		problems = append(problems, fmt.Errorf("recording.rotate_bytes: %v is below 2MiB, which one request may have", r.RotateBytes))
+	}
+	if r.MaxBytes/2 < r.RotateBytes {
+		problems = append(problems, fmt.Errorf("recording.max_bytes: %v does not hold two files of recording.rotate_bytes, %v; raise it or lower that", r.MaxBytes, r.RotateBytes))
+	}
+	if r.MaxAge != 0 && r.MaxAge < time.Hour {
+		problems = append(problems, fmt.Errorf("recording.max_age: %v is below an hour; write one such as 168h, or 0 for no limit", r.MaxAge))
+	}
+	return errors.Join(problems...)
 }
 
 func (s *Settings) checkShutdown() error {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -158,12 +159,14 @@ func meant(name string, known []string) string {
 
 // flagKeys are the settings that have a flag, and its help.
 var flagKeys = []struct{ key, help string }{
-	{"config", "directory of the configuration (default: the reference marketplace, built in)"},
+	{"config", "directory of the configuration, or its address etcd://HOST:PORT/PREFIX (default: the reference marketplace, built in)"},
 	{"catalog", "directory of the catalog (default: the folder catalog in the directory of the configuration)"},
 	{"listen", "address of the main port"},
 	{"admin_listen", "address of the admin port"},
 	{"data", "directory for what the process keeps"},
 	{"access", "who may call: open or required (default: open, on a loopback address only)"},
+	{"recording.sample_ratio", "share of the price requests that are recorded, 0 to 1"},
+	{"recording.directory", "directory of the recordings (default: the folder requests in the directory of --data)"},
 	{"log.level", "debug, info, warn or error"},
 	{"log.format", "text, json or auto"},
 }
@@ -173,7 +176,8 @@ func AddFlags(flags *pflag.FlagSet) {
 	defaults := Defaults()
 	values := map[string]string{
 		"listen": defaults.Listen, "admin_listen": defaults.AdminListen, "data": defaults.Data,
-		"log.level": defaults.Log.Level, "log.format": defaults.Log.Format,
+		"recording.sample_ratio": strconv.FormatFloat(defaults.Recording.SampleRatio, 'g', -1, 64),
+		"log.level":              defaults.Log.Level, "log.format": defaults.Log.Format,
 	}
 	for _, f := range flagKeys {
 		flags.String(flagName(f.key), values[f.key], f.help)

@@ -16,11 +16,11 @@ type Settings struct {
 	Listen string `koanf:"listen"`
 	// Address of the admin port: metrics, health, the state of the configuration, profiles. It has no access control: keep it to those who operate the process.
 	AdminListen string `koanf:"admin_listen"`
-	// Directory of the configuration, watched for changes. Empty: the reference marketplace, built into the binary.
+	// Directory of the configuration, or its address in etcd, `etcd://HOST:PORT,HOST:PORT/PREFIX` (`etcds://` for TLS); watched for changes. Empty: the reference marketplace, built into the binary.
 	Config string `koanf:"config"`
-	// Directory of the catalog that the embedded providers answer from. Empty: the folder `catalog` in the directory of the configuration.
+	// Directory of the catalog that the embedded providers answer from. Empty: the folder `catalog` in the directory of the configuration; needed where that is an address.
 	Catalog string `koanf:"catalog"`
-	// Directory for what the process keeps. The pricing service keeps nothing: the directory is not touched before a service that does.
+	// Directory for what the process keeps: recorded requests and their key. It is not touched before there is something to keep.
 	Data string `koanf:"data"`
 	// Who may call: `open` lets everyone use every scene, `required` asks for a key. Empty: `open` on a loopback address; the process refuses to start on another.
 	Access string `koanf:"access"`
@@ -29,10 +29,11 @@ type Settings struct {
 	// The keys that callers may present as `Authorization: Bearer KEY`; the configuration's clients name their ids. A list of `id`, `sha256` (of the key, in hex: `printf %s KEY | sha256sum`) and `expires` (RFC 3339; absent: never). In the file only.
 	Credentials []Credential `koanf:"credentials"`
 	// Origins of the web pages that may call, such as `https://shop.example`; `*` is any. Absent: any where access is open on a loopback address, none elsewhere.
-	CORSOrigins []string `koanf:"cors_origins"`
-	Log         Log      `koanf:"log"`
-	Tracing     Tracing  `koanf:"tracing"`
-	Shutdown    Shutdown `koanf:"shutdown"`
+	CORSOrigins []string  `koanf:"cors_origins"`
+	Log         Log       `koanf:"log"`
+	Tracing     Tracing   `koanf:"tracing"`
+	Recording   Recording `koanf:"recording"`
+	Shutdown    Shutdown  `koanf:"shutdown"`
 	// How much the heap may grow before it is collected, in percent. More memory for less CPU. The environment variable `GOGC` wins.
 	GCPercent int `koanf:"gc_percent"`
 	// Where the collector works harder to stay below, such as `512MiB`. 0: no limit. The environment variable `GOMEMLIMIT` wins.
@@ -53,6 +54,22 @@ type Tracing struct {
 	Endpoint string `koanf:"endpoint"`
 	// Share of the traces that begin here and are kept, 0 to 1. The caller of a trace that began elsewhere decides.
 	SampleRatio float64 `koanf:"sample_ratio"`
+}
+
+// Recording is which requests are kept, to price them again.
+type Recording struct {
+	// Share of the price requests that are recorded, 0 to 1, each decided for itself. 0: none, and no file is made.
+	SampleRatio float64 `koanf:"sample_ratio"`
+	// Directory of the recordings; each process makes files of its own in it. Empty: the folder `requests` in the directory of `data`.
+	Directory string `koanf:"directory"`
+	// What all recordings of the directory may have together; the oldest are deleted.
+	MaxBytes Bytes `koanf:"max_bytes"`
+	// Where a file ends and the next begins; at least 2MiB, as one request may be that long, and at most half of `recording.max_bytes`.
+	RotateBytes Bytes `koanf:"rotate_bytes"`
+	// How long a request is kept at most; at least an hour. 0: as long as there is room.
+	MaxAge time.Duration `koanf:"max_age"`
+	// File of the key that user ids are hashed with: 64 hexadecimal digits, made by `openssl rand -hex 32`. Empty: `recording.key` in the directory of `data`, made at the first start that records.
+	UserKeyFile string `koanf:"user_key_file"`
 }
 
 // Shutdown is how the process ends when it is told to.
@@ -84,6 +101,7 @@ func Defaults() Settings {
 		Data:        "data",
 		Log:         Log{Level: "info", Format: "auto"},
 		Tracing:     Tracing{SampleRatio: 0.01},
+		Recording:   Recording{MaxBytes: 256 << 20, RotateBytes: 16 << 20, MaxAge: 30 * 24 * time.Hour},
 		Shutdown:    Shutdown{Grace: 20 * time.Second},
 		GCPercent:   400,
 	}

@@ -65,14 +65,15 @@ memory_limit: 512MiB
 cors_origins: [https://a.example]
 tracing:
   sample_ratio: 0.5
+recording: {max_bytes: 64MiB, sample_ratio: 1, max_age: 0}
 credentials:
   - {id: shop, sha256: `+someHash+`, expires: 2031-02-03T04:05:06Z}
 `),
 		Environ: []string{
 			"PROSCENIUM_LISTEN=127.0.0.1:2", "PROSCENIUM_ADMIN_LISTEN=127.0.0.1:2", "PROSCENIUM_LOG_LEVEL=debug",
-			"PROSCENIUM_GC_PERCENT=200", "PROSCENIUM_SERVICE_HOST=10.0.0.1", "PROSCENIUM_PORT=tcp://10.0.0.1:8080", "HOME=/root",
+			"PROSCENIUM_GC_PERCENT=200", "PROSCENIUM_RECORDING_MAX_BYTES=1GiB", "PROSCENIUM_RECORDING_SAMPLE_RATIO=0.5", "PROSCENIUM_SERVICE_HOST=10.0.0.1", "PROSCENIUM_PORT=tcp://10.0.0.1:8080", "HOME=/root",
 		},
-		Flags: flags(t, "--listen", "127.0.0.1:3"),
+		Flags: flags(t, "--listen", "127.0.0.1:3", "--recording-sample-ratio", "0.25"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +85,7 @@ credentials:
 	want.MemoryLimit, want.GCPercent = 512<<20, 200
 	want.CORSOrigins = []string{"https://a.example"}
 	want.Tracing.SampleRatio = 0.5
+	want.Recording.MaxBytes, want.Recording.SampleRatio, want.Recording.MaxAge = 1<<30, 0.25, 0
 	want.Credentials = []settings.Credential{{ID: "shop", SHA256: someHash, Expires: time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -118,6 +120,12 @@ func TestWhatIsWrongIsNamedWithItsFix(t *testing.T) {
 		{"an origin with a path", "cors_origins: [https://a.example/x]", nil, []string{"cors_origins"}},
 		{"a ratio above one", "tracing: {sample_ratio: 2}", nil, []string{"tracing.sample_ratio"}},
 		{"an endpoint that is no URL", "tracing: {endpoint: 'localhost:4318'}", nil, []string{"tracing.endpoint"}},
+		{"a share of requests below zero", "recording: {sample_ratio: -0.1}", nil, []string{"recording.sample_ratio", "between 0 and 1"}},
+		{"a share of requests that is no number", "recording: {sample_ratio: .nan}", nil, []string{"recording.sample_ratio"}},
+		{"files that are too small", "recording: {rotate_bytes: 64KiB}", nil, []string{"recording.rotate_bytes: 64KiB", "2MiB"}},
+		{"files that do not fit twice", "recording: {max_bytes: 20MiB}", nil, []string{"recording.max_bytes: 20MiB", "recording.rotate_bytes, 16MiB"}},
+		{"an age of minutes", "recording: {max_age: 5m}", nil, []string{"recording.max_age: 5m0s", "168h"}},
+		{"a negative age", "recording: {max_age: -2h}", nil, []string{"recording.max_age"}},
 		{"a heap that may not grow", "gc_percent: 0", nil, []string{"gc_percent"}},
 		{"a size without number", "memory_limit: lots", nil, []string{"memory_limit", "512MiB"}},
 		{"two faults at once", "listen: x\nlog: {format: xml}", nil, []string{"listen:", "log.format"}},
@@ -172,6 +180,10 @@ func TestSizesAreReadWithTheirUnits(t *testing.T) {
 		var b settings.Bytes
 		if err := b.UnmarshalText([]byte(text)); err != nil || b != want {
 			t.Errorf("%q: %d, %v; want %d", text, b, err, want)
+		}
+		var again settings.Bytes
+		if err := again.UnmarshalText([]byte(b.String())); err != nil || again != b {
+			t.Errorf("%q is written as %v", text, b)
 		}
 	}
 	for _, text := range []string{"", "MiB", "-1", "1MB", "9999999999TiB", "1.5GiB"} {

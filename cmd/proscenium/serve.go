@@ -13,6 +13,7 @@ import (
 
 	"proscenium/assembly"
 	"proscenium/metrics"
+	"proscenium/recording"
 	"proscenium/server"
 	"proscenium/settings"
 )
@@ -23,12 +24,14 @@ func newServe(p process) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: `Serve answers price requests over Connect, gRPC, gRPC-Web and JSON, on one port. Without flags it serves the reference marketplace, which is
-built in. A directory of configuration is watched: an edit takes effect with the next request, and one that has errors changes nothing.
+built in. A configuration, in a directory or at an address in etcd, is watched: an edit takes effect with the next request, and one that has
+errors changes nothing.
 
 Settings come from flags, before PROSCENIUM_ variables, before the settings file, before the defaults: see docs/reference/settings.md.
 SIGINT and SIGTERM end the process, once the requests under way are answered.`,
 		Example: `  proscenium serve
   proscenium serve --config configs
+  proscenium serve --config etcd://127.0.0.1:2379/proscenium/market --catalog configs/catalog
   proscenium serve --settings settings.yaml --log-format json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,7 +72,12 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, endTracing()) }()
-	main, err := newServer(s, system, observed, ready, log, tracer) //nolint:contextcheck // streams end with the shutdown, not with ctx
+	recorder, endRecording, err := openRecorder(s, observed, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, endRecording()) }()
+	main, err := newServer(s, system, observed, ready, log, tracer, recorder) //nolint:contextcheck // streams end with the shutdown, not with ctx
 	if err != nil {
 		return err
 	}
@@ -103,10 +111,11 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 
 func newServer(
 	s *settings.Settings, system *assembly.System, observed *metrics.Metrics, ready *server.Readiness, log *slog.Logger, tracer *sdktrace.TracerProvider,
+	recorder *recording.Recorder,
 ) (*server.Server, error) {
 	deps := server.Deps{
 		Pricer: system.Engine, Ready: ready, Log: log, Observer: observed, Now: time.Now, Origins: s.Origins(),
-		Access: server.Access{Required: s.AccessRequired()},
+		Recorder: recorder, Access: server.Access{Required: s.AccessRequired()},
 	}
 	if tracer != nil {
 		deps.Tracer = tracer

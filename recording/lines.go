@@ -1,0 +1,95 @@
+package recording
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+)
+
+// Line is a line of a recording: a record, or what is wrong with it.
+type Line struct {
+	// File is the path that was read; Number counts from 1.
+	File   string
+	Number int
+	// Bytes is how long the line is.
+	Bytes int
+	// Record is nil where Err says why.
+	Record *pricingv1.RecordedRequest
+	Err    error
+}
+
+// Lines reads recordings line by line, for those who go on after a bad line and name the place of a good one. Paths are as for [ReadFiles];
+// the files are read in the order of their names, and compressed ones unpacked. Empty lines are passed over. An error ends it: a path that
+// names nothing, a file that cannot be read to its end. A line may be a bare request instead of a record.
+func Lines(paths []string) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		files, err := resolve(paths)
+		if err != nil {
+			yield(Line{}, err)
+			return
+		}
+		for _, path := range files {
+			if !linesOf(path, yield) {
+				return
+			}
+		}
+	}
+}
+
+// parseLoose also takes a bare request, as people write it by hand: it has none of a record's fields, and a record none of a request's.
+func parseLoose(line []byte) (*pricingv1.RecordedRequest, error) {
+	record, err := parse(line)
+	if err == nil {
+		return record, nil
+	}
+	req := &pricingv1.GetPromotionInfoRequest{}
+	if protojson.Unmarshal(line, req) != nil || len(req.GetItems()) == 0 {
+		return nil, err
+	}
+	return &pricingv1.RecordedRequest{Request: req}, nil
+}
+
+// linesOf reads one file. It is false if nothing follows.
+func linesOf(path string, yield func(Line, error) bool) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		yield(Line{}, fmt.Errorf("recording: %w", err))
+		return false
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return linesIn(path, f, yield)
+}
+
+func linesIn(path string, r io.Reader, yield func(Line, error) bool) bool {
+	r, err := decompressed(r)
+	if err != nil {
+		yield(Line{}, fmt.Errorf("recording %s: %w", path, err))
+		return false
+	}
+	lines, n := bufio.NewScanner(r), 0
+	lines.Buffer(nil, MaxLine)
+	for lines.Scan() {
+		n++
+		text := bytes.TrimSpace(lines.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		line := Line{File: path, Number: n, Bytes: len(text)}
+		line.Record, line.Err = parseLoose(text)
+		if !yield(line, nil) {
+			return false
+		}
+	}
+	if err := lines.Err(); err != nil {
+		yield(Line{}, fmt.Errorf("recording %s, after line %d: %w", path, n, err))
+		return false
+	}
+	return true
+}
