@@ -1,8 +1,6 @@
 package report_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -52,7 +50,7 @@ func TestAFindingIsWrittenWithItsHintAndOtherPlaces(t *testing.T) {
         |         ^^^^
         = hint: give one of them another name
         = configs/a.yaml:3:9: first given here
-error: nothing there [NO_REGION]
+configs: error: nothing there [NO_REGION]
 c.yaml: warning: whole file [UNUSED]
 2 errors, 1 warning
 `
@@ -76,27 +74,5 @@ func TestColoursAreForTerminalsOnly(t *testing.T) {
 func TestNothingIsWrittenWhereNothingIsFound(t *testing.T) {
 	if got := text(t, report.Text{}); got != "" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestJSONHasCountsAndAllFindings(t *testing.T) {
-	for _, findings := range [][]diag.Diagnostic{nil, {{Code: diag.Unused, Severity: diag.Warning}, {Code: diag.WrongType, Severity: diag.Error, Hint: "a < b"}}} {
-		var out bytes.Buffer
-		if err := report.JSON(&out, findings); err != nil {
-			t.Fatal(err)
-		}
-		var got struct {
-			Errors, Warnings int
-			Diagnostics      []map[string]any
-		}
-		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.Errors+got.Warnings != len(findings) || len(got.Diagnostics) != len(findings) || got.Diagnostics == nil {
-			t.Errorf("got %+v", got)
-		}
-		if len(findings) > 0 && !bytes.Contains(out.Bytes(), []byte("a < b")) {
-			t.Errorf("texts are escaped for HTML: %s", out.String())
-		}
 	}
 }

@@ -68,7 +68,7 @@ type (
 		RuleIndex    int               `json:"ruleIndex"`
 		Level        string            `json:"level"`
 		Message      sarifText         `json:"message"`
-		Locations    []sarifLocation   `json:"locations,omitempty"`
+		Locations    []sarifLocation   `json:"locations"`
 		Related      []sarifLocation   `json:"relatedLocations,omitempty"`
 		Fingerprints map[string]string `json:"partialFingerprints"` // 3.27.17
 	}
@@ -164,25 +164,14 @@ func (s SARIF) result(d diag.Diagnostic, rule int, seen map[string]int) sarifRes
 		RuleID: string(d.Code), RuleIndex: rule, Level: d.Severity.String(), Message: sarifText{Text: noLinks(message)},
 		Fingerprints: map[string]string{"proscenium/v1": fingerprint(d, seen)},
 	}
-	at := sarifLocation{}
-	if d.File != "" {
-		at.Physical = &sarifPhysical{Artifact: s.artifact(d.File)}
-		if d.Line > 0 {
-			at.Physical.Region = &sarifRegion{StartLine: d.Line, StartColumn: d.Column, EndLine: d.Line, EndColumn: d.EndColumn}
-			if line := []rune(d.Excerpt); len(line) > 0 {
-				// A region covers what there is: a place behind the end of its line is empty.
-				end := max(d.Column, min(d.EndColumn, 1+len(line)))
-				at.Physical.Region.EndColumn = end
-				at.Physical.Region.Snippet = &sarifText{Text: string(line[min(d.Column-1, len(line)):min(end-1, len(line))])}
-			}
-		}
+	at := sarifLocation{Physical: &sarifPhysical{Artifact: s.artifact(d.File)}}
+	if d.File != "" && d.Line > 0 {
+		at.Physical.Region = regionOf(d)
 	}
 	if d.Path != "" {
 		at.Logical = []sarifLogical{{d.Path}}
 	}
-	if at.Physical != nil || at.Logical != nil {
-		out.Locations = []sarifLocation{at}
-	}
+	out.Locations = []sarifLocation{at}
 	for i, r := range d.Related {
 		out.Related = append(out.Related, sarifLocation{
 			ID: i + 1, Message: &sarifText{Text: noLinks(r.Message)},
@@ -192,9 +181,24 @@ func (s SARIF) result(d diag.Diagnostic, rule int, seen map[string]int) sarifRes
 	return out
 }
 
-// artifact names a file by a relative reference, escaped as URIs are.
+// regionOf is the piece of the line; a place behind the end of its line is empty, since a region covers what there is.
+func regionOf(d diag.Diagnostic) *sarifRegion {
+	region := &sarifRegion{StartLine: d.Line, StartColumn: d.Column, EndLine: d.Line, EndColumn: d.EndColumn}
+	if line := []rune(d.Excerpt); len(line) > 0 {
+		region.EndColumn = max(d.Column, min(d.EndColumn, 1+len(line)))
+		region.Snippet = &sarifText{Text: string(line[min(d.Column-1, len(line)):min(region.EndColumn-1, len(line))])}
+	}
+	return region
+}
+
+// artifact names a file by a relative reference, escaped as URIs are. What is in no file is in the directory: services refuse results that
+// are nowhere.
 func (s SARIF) artifact(file string) sarifArtifact {
-	return sarifArtifact{URI: (&url.URL{Path: s.Prefix + file}).String(), URIBaseID: baseID}
+	name := s.Prefix + file
+	if name == "" {
+		name = "."
+	}
+	return sarifArtifact{URI: (&url.URL{Path: name}).String(), URIBaseID: baseID}
 }
 
 // noLinks keeps what files hold from becoming links of a report (3.11.6).
