@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"proscenium/engine"
 	"proscenium/metrics"
+	"proscenium/scenes/history"
 	"proscenium/scenes/reload"
 )
 
@@ -109,16 +111,25 @@ func TestTheConfigurationIsVisible(t *testing.T) {
 	m := metrics.New()
 	m.Applied("v1", time.Unix(0, 0))
 	m.Loaded(reload.Status{Outcome: reload.Applied, LoadedAt: time.Unix(100, 0)})
-	m.Loaded(reload.Status{Outcome: reload.Invalid, Stale: true, LoadedAt: time.Unix(200, 5e8)})
+	m.Loaded(reload.Status{Outcome: reload.Invalid, LoadedAt: time.Unix(200, 5e8)})
+	m.ConfigChanged(reload.Status{Stale: true, Origin: history.FromLastGood, HistoryErr: errors.New("full")})
+	expect(t, m, "proscenium_config_origin",
+		`proscenium_config_origin{origin="last_good"} 1`, `proscenium_config_origin{origin="rollback"} 0`, `proscenium_config_origin{origin="source"} 0`)
+	expect(t, m, "proscenium_config_history_unsaved", "proscenium_config_history_unsaved 1")
+	m.RolledBack(reload.Rollback{})
+	m.RolledBack(reload.Rollback{Err: errors.New("unknown")})
+	expect(t, m, "proscenium_config_rollbacks_total", `proscenium_config_rollbacks_total{outcome="done"} 1`, `proscenium_config_rollbacks_total{outcome="refused"} 1`)
 	expect(t, m, "proscenium_config_out_of_sync", "proscenium_config_out_of_sync 1")
 	expect(t, m, "proscenium_config_last_load_timestamp_seconds", "proscenium_config_last_load_timestamp_seconds 200.5")
 
 	m.Applied("v2", time.Unix(0, 0))
 	m.Loaded(reload.Status{Outcome: reload.Applied, LoadedAt: time.Unix(300, 0)})
+	m.ConfigChanged(reload.Status{Origin: history.FromSource})
 	expect(t, m, "proscenium_config_out_of_sync", "proscenium_config_out_of_sync 0")
 	expect(t, m, "proscenium_config_info", `proscenium_config_info{version="v2"} 1`)
 	expect(t, m, "proscenium_config_loads_total",
 		`proscenium_config_loads_total{outcome="applied"} 2`,
+		`proscenium_config_loads_total{outcome="held"} 0`,
 		`proscenium_config_loads_total{outcome="invalid"} 1`,
 		`proscenium_config_loads_total{outcome="refused"} 0`,
 		`proscenium_config_loads_total{outcome="same"} 0`,

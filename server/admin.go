@@ -9,6 +9,7 @@ import (
 
 	"proscenium/scenes"
 	"proscenium/scenes/diag"
+	"proscenium/scenes/history"
 	"proscenium/scenes/reload"
 )
 
@@ -20,31 +21,44 @@ type ConfigStatus struct {
 	// Source is where it comes from, and Files what it was read from.
 	Source string   `json:"source"`
 	Files  []string `json:"files"`
-	// Differs says that what is there now is not what serves: Findings or Error say why.
+	// Origin is how it came to serve: source, last_good or rollback.
+	Origin history.Origin `json:"origin"`
+	// Rollback is the one that serves.
+	Rollback *history.Rollback `json:"rollback,omitempty"`
+	// Differs says that what is there now is not what serves: Findings, Error or Rollback say why.
 	Differs bool `json:"differs"`
-	// Outcome is that of the last load of something new: applied, same, invalid, refused or unreadable.
-	Outcome  string            `json:"outcome"`
-	LoadedAt time.Time         `json:"loaded_at"`
-	Findings []diag.Diagnostic `json:"findings"`
-	Error    string            `json:"error,omitempty"`
+	// Outcome is that of the last load of something new: applied, same, invalid, refused, unreadable or held (by a rollback).
+	Outcome  string    `json:"outcome"`
+	LoadedAt time.Time `json:"loaded_at"`
+	Findings []Finding `json:"findings"`
+	Error    string    `json:"error,omitempty"`
 	// Watch is why the source is polled instead of watched; empty while it is watched.
 	Watch string `json:"watch,omitempty"`
+	// History is what served, the last first.
+	History []history.Version `json:"history"`
+	// HistoryError is why not all of it is on disk.
+	HistoryError string `json:"history_error,omitempty"`
+}
+
+// Finding is a finding with its place as people read it.
+type Finding struct {
+	// Place is file:line:column, the file alone where the finding is about the whole file, or says that it is about the configuration as a whole.
+	Place string `json:"place"`
+	diag.Diagnostic
 }
 
 // StatusOf is the status of a reloader, for people and programs. serving may be nil.
 func StatusOf(source string, serving *scenes.Snapshot, status reload.Status) ConfigStatus {
 	s := ConfigStatus{
-		Version: status.Version, AppliedAt: status.AppliedAt, Source: source,
-		Differs: status.Stale, Outcome: string(status.Outcome), LoadedAt: status.LoadedAt, Findings: status.Diagnostics,
+		Version: status.Version, AppliedAt: status.AppliedAt, Source: source, Origin: status.Origin, Rollback: status.Rollback,
+		Differs: status.Stale, Outcome: string(status.Outcome), LoadedAt: status.LoadedAt, Findings: make([]Finding, len(status.Diagnostics)),
+		Error: errorText(status.Err), Watch: errorText(status.WatchErr), History: status.History.Versions(), HistoryError: errorText(status.HistoryErr),
+	}
+	for i, d := range status.Diagnostics {
+		s.Findings[i] = Finding{place(d), d}
 	}
 	if serving != nil {
 		s.Files = serving.Sources
-	}
-	if status.Err != nil {
-		s.Error = status.Err.Error()
-	}
-	if status.WatchErr != nil {
-		s.Watch = status.WatchErr.Error()
 	}
 	return s
 }
@@ -54,6 +68,8 @@ type AdminDeps struct {
 	Ready   *Readiness
 	Metrics http.Handler
 	Config  func() ConfigStatus
+	// Services are mounted beside the pages; nil: none are.
+	Services *AdminServices
 }
 
 // Admin is the handler of the admin port. It has no access control: keep the port to those who operate the process.
@@ -70,9 +86,6 @@ func Admin(deps AdminDeps) http.Handler {
 	})
 	mux.HandleFunc("GET /configz", func(w http.ResponseWriter, _ *http.Request) {
 		status := deps.Config()
-		if status.Findings == nil {
-			status.Findings = []diag.Diagnostic{}
-		}
 		w.Header().Set("Content-Type", "application/json")
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
@@ -87,6 +100,9 @@ func Admin(deps AdminDeps) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		plain(w, http.StatusOK, "/metrics\n/healthz\n/readyz\n/configz\n/debug/pprof/")
 	})
+	if deps.Services != nil {
+		mux.Handle("POST /", deps.Services)
+	}
 	return mux
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"proscenium/fault"
 	"proscenium/scenes"
+	"proscenium/scenes/reload"
 )
 
 const (
@@ -52,6 +53,8 @@ type failure struct {
 	// metadata goes into the ErrorInfo.
 	metadata   map[string]string
 	violations []*errdetails.BadRequest_FieldViolation
+	// unmet are what is in the way of a failed precondition.
+	unmet []*errdetails.PreconditionFailure_Violation
 }
 
 // classify decides what a caller learns of err. An error that is not known to be safe to show becomes an opaque INTERNAL.
@@ -60,6 +63,7 @@ func classify(err error) failure {
 		domainErr  *fault.Error
 		invalid    *protovalidate.ValidationError
 		connectErr *connect.Error
+		unfit      *reload.InvalidError
 	)
 	switch {
 	case errors.As(err, &domainErr):
@@ -78,6 +82,8 @@ func classify(err error) failure {
 		return f
 	case errors.As(err, &invalid):
 		return violated(invalid)
+	case errors.As(err, &unfit):
+		return unfitFor(unfit)
 	case errors.As(err, &connectErr):
 		return failure{code: connectErr.Code(), reason: strings.ToUpper(connectErr.Code().String()), message: connectErr.Message()}
 	case errors.Is(err, context.Canceled):
@@ -132,6 +138,9 @@ func (f *failure) answer() *connect.Error {
 	details := []proto.Message{&errdetails.ErrorInfo{Reason: f.reason, Domain: domain, Metadata: f.metadata}}
 	if len(f.violations) > 0 {
 		details = append(details, &errdetails.BadRequest{FieldViolations: f.violations})
+	}
+	if len(f.unmet) > 0 {
+		details = append(details, &errdetails.PreconditionFailure{Violations: f.unmet})
 	}
 	for _, d := range details {
 		// Packing a well-formed message does not fail; an error without one detail is still an answer.

@@ -34,11 +34,16 @@ func (l Listeners) Close() {
 	_ = l.Admin.Close()
 }
 
+// adminGrace is how long calls of the admin port may take to end.
+const adminGrace = time.Second
+
 // RunOptions say how a process serves and ends.
 type RunOptions struct {
 	Server *Server
 	Admin  http.Handler
-	Ready  *Readiness
+	// EndAdminStreams ends the streams that are open on the admin port; nil: there are none.
+	EndAdminStreams func()
+	Ready           *Readiness
 	// Delay is the pause between saying that the process is not ready and refusing connections, for load balancers to notice.
 	Delay time.Duration
 	// Grace is how long requests under way may take to end.
@@ -53,14 +58,17 @@ func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
 	quiet := slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug)
 	main := &http.Server{
 		Handler:           opts.Server.Handler(),
-		Protocols:         mainProtocols(),
+		Protocols:         bothProtocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          quiet,
 	}
 	main.RegisterOnShutdown(opts.Server.EndStreams)
-	admin := &http.Server{Handler: opts.Admin, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+	admin := &http.Server{Handler: opts.Admin, Protocols: bothProtocols(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet}
+	if opts.EndAdminStreams != nil {
+		admin.RegisterOnShutdown(opts.EndAdminStreams)
+	}
 
 	ended := make(chan error, 2)
 	serve := func(s *http.Server, l net.Listener) {
@@ -99,6 +107,9 @@ func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
 		_ = main.Close()
 	}
 	// The admin port goes last: the end of the others can be watched on it.
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), adminGrace)
+	defer cancelLast()
+	_ = admin.Shutdown(last)
 	_ = admin.Close()
 	for ; running > 0; running-- {
 		failed = errors.Join(failed, <-ended)
@@ -107,8 +118,8 @@ func Run(ctx context.Context, listeners Listeners, opts RunOptions) error {
 	return failed
 }
 
-// mainProtocols are HTTP/1.1, and HTTP/2 without TLS for gRPC.
-func mainProtocols() *http.Protocols {
+// bothProtocols are HTTP/1.1, and HTTP/2 without TLS for gRPC.
+func bothProtocols() *http.Protocols {
 	var p http.Protocols
 	p.SetHTTP1(true)
 	p.SetUnencryptedHTTP2(true)

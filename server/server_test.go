@@ -120,7 +120,7 @@ func start(t *testing.T, p *pricer, change func(*Deps)) *fixture {
 	}
 	f.server = server
 	test := httptest.NewUnstartedServer(server.Handler())
-	test.Config.Protocols = mainProtocols()
+	test.Config.Protocols = bothProtocols()
 	test.Start()
 	t.Cleanup(test.Close)
 	f.url = test.URL

@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect"
 
 	"proscenium/fault"
+	"proscenium/gen/proscenium/admin/v1/adminv1connect"
 	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
 )
 
@@ -14,24 +15,34 @@ import (
 // more is closed.
 const drainBytes = 32 << 20
 
+// bound is how large a request may be.
+type bound struct {
+	bytes int64
+	// instead is what to do where it is larger.
+	instead string
+}
+
+// ofPrices bounds the requests of the main port.
+var ofPrices = bound{MaxRequestBytes, "ask for fewer items at once"}
+
 // sized refuses bodies that say that they are too large before anything is read into memory, and ends those that do not say and do not end.
 // Gzip is bounded where it is decompressed.
-func sized(report *reporter, next http.Handler) http.Handler {
+func sized(report *reporter, most bound, next http.Handler) http.Handler {
 	writer := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength > MaxRequestBytes {
+		if r.ContentLength > most.bytes {
 			_, _ = io.CopyN(io.Discard, r.Body, drainBytes)
-			err := report.fail(r.Context(), failedCall{procedure: procedureOf(r.URL.Path), header: r.Header}, tooLarge())
+			err := report.fail(r.Context(), failedCall{procedure: procedureOf(r.URL.Path), header: r.Header}, most.tooLarge())
 			// The caller may be gone; there is nobody else to tell.
 			_ = writer.Write(w, r, err)
 			return
 		}
 		if r.ContentLength < 0 {
-			r.Body = http.MaxBytesReader(w, r.Body, drainBytes)
+			r.Body = http.MaxBytesReader(w, r.Body, max(drainBytes, 2*most.bytes))
 			if procedure := procedureOf(r.URL.Path); procedure != otherProcedure {
 				ctx, call := r.Context(), failedCall{procedure: procedure, header: r.Header}
-				r.Body = &boundedBody{ReadCloser: r.Body, left: MaxRequestBytes + envelopeBytes + 1, refuse: func() error {
-					return report.fail(ctx, call, tooLarge())
+				r.Body = &boundedBody{ReadCloser: r.Body, left: most.bytes + envelopeBytes + 1, refuse: func() error {
+					return report.fail(ctx, call, most.tooLarge())
 				}}
 			}
 		}
@@ -39,9 +50,9 @@ func sized(report *reporter, next http.Handler) http.Handler {
 	})
 }
 
-func tooLarge() error {
+func (b bound) tooLarge() error {
 	return fault.New(fault.ResourceExhausted, "REQUEST_TOO_LARGE",
-		"the request is too large: at most %d bytes are read, decompressed; ask for fewer items at once", MaxRequestBytes)
+		"the request is too large: at most %d bytes are read, decompressed; %s", b.bytes, b.instead)
 }
 
 // envelopeBytes stand before a message of gRPC and gRPC-Web.
@@ -82,7 +93,12 @@ func procedureOf(path string) string {
 	switch path {
 	case pricingv1connect.PricingServiceGetPromotionInfoProcedure,
 		pricingv1connect.PricingServiceDeletePriceStockCacheProcedure,
-		pricingv1connect.PricingServiceDeletePriceSoldOutCacheProcedure:
+		pricingv1connect.PricingServiceDeletePriceSoldOutCacheProcedure,
+		adminv1connect.ConfigServiceGetSnapshotProcedure,
+		adminv1connect.ConfigServiceValidateProcedure,
+		adminv1connect.ConfigServiceListVersionsProcedure,
+		adminv1connect.ConfigServiceWatchProcedure,
+		adminv1connect.ConfigServiceRollbackProcedure:
 		return path
 	default:
 		return otherProcedure

@@ -182,7 +182,7 @@ func TestTheAdminPortTellsTheState(t *testing.T) {
 	if code, _ := get(t, admin, "/unknown"); code != http.StatusNotFound {
 		t.Errorf("an unknown page: %d", code)
 	}
-	status = ConfigStatus{Version: "v7", Differs: true, Outcome: "invalid", Findings: []diag.Diagnostic{{Severity: diag.Error, Code: diag.CELSyntax, File: "a.yaml", Line: 3, Column: 9}}}
+	status = ConfigStatus{Version: "v7", Differs: true, Outcome: "invalid", Findings: []Finding{{"a.yaml:3:9", diag.Diagnostic{Severity: diag.Error, Code: diag.CELSyntax, File: "a.yaml", Line: 3, Column: 9}}}}
 	_, body := get(t, admin, "/configz")
 	var got struct {
 		Version  string `json:"version"`

@@ -26,6 +26,7 @@ func (s *Settings) Check() error {
 		s.checkRecording(),
 		s.checkShutdown(),
 		s.checkMemory(),
+		s.checkHistory(),
 	)
 }
 
@@ -147,6 +148,13 @@ func (s *Settings) checkMemory() error {
 	}
 	if s.MemoryLimit < 0 {
 		return errors.New("memory_limit: it can't be negative; 0 is no limit")
+	}
+	return nil
+}
+
+func (s *Settings) checkHistory() error {
+	if s.ConfigHistory < 1 || s.ConfigHistory > 1_000 {
+		return fmt.Errorf("config_history: %d is not between 1 and 1000; 1 keeps what serves only", s.ConfigHistory)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"proscenium/scenes/history"
 )
 
 // Settings are the settings of a process. The comment of a field is its documentation, docs/reference/settings.md.
@@ -20,8 +22,10 @@ type Settings struct {
 	Config string `koanf:"config"`
 	// Directory of the catalog that the embedded providers answer from. Empty: the folder `catalog` in the directory of the configuration; needed where that is an address.
 	Catalog string `koanf:"catalog"`
-	// Directory for what the process keeps: recorded requests and their key. It is not touched before there is something to keep.
+	// Directory for what the process keeps: recorded requests and their key, and the versions of the configuration that served (in the folder `config`; none of one that is built in). It is not touched before there is something to keep. Empty: no version is kept over a restart.
 	Data string `koanf:"data"`
+	// How many versions of the configuration are kept to go back to, 1 to 1000.
+	ConfigHistory int `koanf:"config_history"`
 	// Who may call: `open` lets everyone use every scene, `required` asks for a key. Empty: `open` on a loopback address; the process refuses to start on another.
 	Access string `koanf:"access"`
 	// Says that `access: open` is meant on an address that others can reach.
@@ -96,14 +100,15 @@ const (
 // Defaults are the settings of a process that was given none.
 func Defaults() Settings {
 	return Settings{
-		Listen:      "127.0.0.1:8080",
-		AdminListen: "127.0.0.1:8081",
-		Data:        "data",
-		Log:         Log{Level: "info", Format: "auto"},
-		Tracing:     Tracing{SampleRatio: 0.01},
-		Recording:   Recording{MaxBytes: 256 << 20, RotateBytes: 16 << 20, MaxAge: 30 * 24 * time.Hour},
-		Shutdown:    Shutdown{Grace: 20 * time.Second},
-		GCPercent:   400,
+		Listen:        "127.0.0.1:8080",
+		AdminListen:   "127.0.0.1:8081",
+		Data:          "data",
+		ConfigHistory: history.DefaultMost,
+		Log:           Log{Level: "info", Format: "auto"},
+		Tracing:       Tracing{SampleRatio: 0.01},
+		Recording:     Recording{MaxBytes: 256 << 20, RotateBytes: 16 << 20, MaxAge: 30 * 24 * time.Hour},
+		Shutdown:      Shutdown{Grace: 20 * time.Second},
+		GCPercent:     400,
 	}
 }
 

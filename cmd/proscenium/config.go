@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -11,9 +13,11 @@ import (
 	"proscenium/metrics"
 	"proscenium/scenes"
 	"proscenium/scenes/diag"
+	"proscenium/scenes/history"
 	"proscenium/scenes/reload"
 	filesource "proscenium/scenes/source"
 	"proscenium/server"
+	"proscenium/settings"
 )
 
 // config keeps a system on its configuration while it changes.
@@ -25,9 +29,18 @@ type config struct {
 }
 
 // newConfig makes the process ready with the first good load, and tells metrics and log of each.
-func newConfig(system *assembly.System, from *source, ready *server.Readiness, observed *metrics.Metrics, log *configLog) *config {
+func newConfig(
+	system *assembly.System, from *source, kept *history.History, ready *server.Readiness, observed *metrics.Metrics, log *configLog,
+) *config {
 	c := &config{source: from.name, first: make(chan bool, 1)}
-	c.reloader = reload.New(from.follow(), system.Apply, reload.Options{OnLoad: func(status reload.Status) {
+	options := reload.Options{History: kept, OnChange: func(status reload.Status) {
+		observed.ConfigChanged(status)
+		log.changed(status)
+	}, OnRollback: func(r reload.Rollback) {
+		observed.RolledBack(r)
+		log.rolledBack(r)
+	}, OnDamage: log.damaged}
+	options.OnLoad = func(status reload.Status) {
 		if status.Outcome == reload.Applied {
 			status.Diagnostics = slices.Concat(status.Diagnostics, catalogWarnings(system, c.reloader.Snapshot()))
 		}
@@ -40,8 +53,25 @@ func newConfig(system *assembly.System, from *source, ready *server.Readiness, o
 		case c.first <- status.Version != "":
 		default:
 		}
-	}})
+	}
+	c.reloader = reload.New(from.follow(), system.Apply, options)
 	return c
+}
+
+// openHistory keeps what serves below the directory of the data, by its source. What is built in needs no keeping.
+func openHistory(from *source, s *settings.Settings) (*history.History, error) {
+	if from.name == builtIn || s.Data == "" {
+		return history.New(s.ConfigHistory, nil), nil
+	}
+	name := from.name
+	if from.dir != "" {
+		path, err := filepath.Abs(from.dir)
+		if err != nil {
+			return nil, fmt.Errorf("--config: %w", err)
+		}
+		name = path
+	}
+	return history.New(s.ConfigHistory, history.NewStore(filepath.Join(s.Data, "config"), name)), nil
 }
 
 // catalogWarnings are what of the catalog the configuration leaves out.

@@ -14,6 +14,8 @@ import (
 	"proscenium/assembly"
 	"proscenium/metrics"
 	"proscenium/recording"
+	"proscenium/scenes/history"
+	"proscenium/scenes/reload"
 	"proscenium/server"
 	"proscenium/settings"
 )
@@ -82,7 +84,17 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		return err
 	}
 
-	config := newConfig(system, source, ready, observed, newConfigLog(p, s, log, source))
+	kept, err := openHistory(source, s)
+	if err != nil {
+		return err
+	}
+	config := newConfig(system, source, kept, ready, observed, newConfigLog(p, s, log, source))
+	services, err := server.NewAdminServices(server.AdminServicesDeps{
+		Configuration: config.reloader, Source: source.name, Ready: ready, Log: log, Observer: observed, Now: time.Now,
+	}) //nolint:contextcheck // streams end with the shutdown, not with ctx
+	if err != nil {
+		return err
+	}
 	watching, stop := context.WithCancel(ctx)
 	defer config.wait()
 	defer stop()
@@ -92,7 +104,7 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		}
 		return errFindings
 	}
-	printBanner(p, s, listeners, source, system)
+	printBanner(p, s, listeners, source, system, config.reloader.Status())
 	access := "open"
 	if s.AccessRequired() {
 		access = "required"
@@ -103,9 +115,9 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		log.Warn("others can reach the admin port, which has no access control", slog.String("address", s.AdminListen))
 	}
 	return server.Run(ctx, listeners, server.RunOptions{
-		Server: main,
-		Admin:  server.Admin(server.AdminDeps{Ready: ready, Metrics: observed.Handler(), Config: config.status}),
-		Ready:  ready, Delay: s.Shutdown.Delay, Grace: s.Shutdown.Grace, Log: log,
+		Server:          main,
+		Admin:           server.Admin(server.AdminDeps{Ready: ready, Metrics: observed.Handler(), Config: config.status, Services: services}),
+		EndAdminStreams: services.EndStreams, Ready: ready, Delay: s.Shutdown.Delay, Grace: s.Shutdown.Grace, Log: log,
 	})
 }
 
@@ -155,13 +167,19 @@ const (
 )
 
 // printBanner tells a person where the server listens, and a request to try.
-func printBanner(p process, s *settings.Settings, listeners server.Listeners, source *source, system *assembly.System) {
+func printBanner(p process, s *settings.Settings, listeners server.Listeners, source *source, system *assembly.System, status reload.Status) {
 	if logFormat(p, s) != "text" && !isTerminal(p.stdout) {
 		return
 	}
 	snap := system.Engine.Snapshot()
 	var b strings.Builder
 	fmt.Fprintf(&b, "Proscenium serves %s, version %s\n", source.name, snap.Version)
+	switch status.Origin {
+	case history.FromLastGood:
+		fmt.Fprintf(&b, "\n  WARNING: this is the last good version of an earlier run, kept in %s.\n  What the source holds now has errors, see the log; mended, it takes over at once.\n\n", s.Data)
+	case history.FromRollback:
+		fmt.Fprintf(&b, "\n  WARNING: this is a rollback (%s), not what the source holds.\n\n", status.Rollback.Reason)
+	}
 	fmt.Fprintf(&b, "  prices  http://%s\n  admin   http://%s\n", listeners.Main.Addr(), listeners.Admin.Addr())
 	if snap.ScenesByName[exampleScene] != nil && system.Catalog.Item(exampleItem) != nil && snap.Regions[exampleRegion] != nil {
 		key := ""

@@ -175,7 +175,7 @@ func TestAnEditChangesTheNextAnswerAndABrokenOneDoesNot(t *testing.T) {
 		t.Fatal(scenes, err)
 	}
 	file := filepath.Join(config, scenes[0])
-	s := startServing(t, build(t), "--config", config)
+	s := startServing(t, build(t), "--config", config, "--data", t.TempDir())
 	first := s.ask(t)
 	if len(first.Items) != 1 || first.Items[0].Status != "STATUS_OK" || first.Items[0].MainPromo != nil {
 		t.Fatalf("answer %+v; want an item without main promo of its own", first)

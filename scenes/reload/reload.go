@@ -12,6 +12,7 @@ import (
 
 	"proscenium/scenes"
 	"proscenium/scenes/diag"
+	"proscenium/scenes/history"
 	"proscenium/scenes/source"
 )
 
@@ -24,38 +25,6 @@ type Source interface {
 	Watch(ctx context.Context, changed chan<- struct{}) error
 }
 
-// Outcome is how a load ended.
-type Outcome string
-
-// The outcomes.
-const (
-	None       Outcome = ""           // nothing was loaded yet
-	Applied    Outcome = "applied"    // it serves
-	Same       Outcome = "same"       // it says what serves already
-	Invalid    Outcome = "invalid"    // it has errors, see the diagnostics
-	Refused    Outcome = "refused"    // it could not be put to work, see the error
-	Unreadable Outcome = "unreadable" // files could not be read, see the diagnostics
-)
-
-// Status tells what serves, and how the last load went. It is a value of its own: nobody changes it any more.
-type Status struct {
-	// Version and AppliedAt belong to the snapshot that serves; zero before the first good load.
-	Version   string
-	AppliedAt time.Time
-	// Outcome, LoadedAt and Took belong to the last load of content that was new.
-	Outcome  Outcome
-	LoadedAt time.Time
-	Took     time.Duration
-	// Stale says that the source holds something else than what serves: something that is broken, or cannot be read.
-	Stale bool
-	// Diagnostics are the findings of the last load, warnings included.
-	Diagnostics []diag.Diagnostic
-	// Err is why a snapshot was refused.
-	Err error
-	// WatchErr is why the source is not watched, only polled; nil while it is watched.
-	WatchErr error
-}
-
 // Options adjust a Reloader; the zero value is good.
 type Options struct {
 	// Settle is how long the source must be quiet after a change before it is read. 0: 200ms. While it never is quiet, it is read after ten times that.
@@ -64,20 +33,38 @@ type Options struct {
 	Poll time.Duration
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
+	// History keeps what served, and has what earlier processes kept. nil: one in memory. It belongs to the Reloader from here on.
+	History *history.History
 	// OnLoad is told of each load of content that was new, after its snapshot serves, from the goroutine of Run. It may be nil.
 	OnLoad func(Status)
+	// OnChange is told of each status, whatever changed, in order, from the goroutine of Run. It may be nil.
+	OnChange func(Status)
+	// OnRollback is told of each rollback that was asked for, after OnChange, from the goroutine of Run. It may be nil.
+	OnRollback func(Rollback)
+	// OnDamage is told what of the history on disk is ignored, from the goroutine of Run. It may be nil.
+	OnDamage func(error)
 }
 
-// Reloader loads snapshots from a source. Status and Snapshot may be called by any goroutine at any time.
+// Reloader loads snapshots from a source. Status, Snapshot, Watch and Rollback may be called by any goroutine at any time.
 type Reloader struct {
 	source   Source
 	apply    func(*scenes.Snapshot) error
 	options  Options
 	snapshot atomic.Pointer[scenes.Snapshot]
-	status   atomic.Pointer[Status]
-	seen     [sha256.Size]byte // the content of the last load
+	status   atomic.Pointer[published]
 	watchErr chan error
+	asked    chan request
+	ended    chan struct{} // Run has returned
+
+	// What follows belongs to the goroutine of Run.
+	history *history.History
+	seen    content // what the last load read
+	holds   content // what the source held when it could be read last; zero: it never could
+	good    string  // the version of what the last load read, where that is good
 }
+
+// content is a digest of files, and of what could not be read.
+type content [sha256.Size]byte
 
 // New makes a Reloader. apply puts a snapshot to work and returns when it serves; if it returns an error, the one before goes on serving.
 // It is called by the goroutine of Run only.
@@ -87,24 +74,31 @@ func New(src Source, apply func(*scenes.Snapshot) error, options Options) *Reloa
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	r := &Reloader{source: src, apply: apply, options: options, watchErr: make(chan error, 1)}
-	r.status.Store(&Status{})
+	if options.History == nil {
+		options.History = history.New(0, nil)
+	}
+	r := &Reloader{
+		source: src, apply: apply, options: options, history: options.History,
+		watchErr: make(chan error, 1), asked: make(chan request), ended: make(chan struct{}),
+	}
+	r.status.Store(&published{superseded: make(chan struct{})})
 	return r
 }
-
-// Status tells what serves, and how the last load went.
-func (r *Reloader) Status() Status { return *r.status.Load() }
 
 // Snapshot is the one that serves; nil before the first good load.
 func (r *Reloader) Snapshot() *scenes.Snapshot { return r.snapshot.Load() }
 
-// Run loads at once, and then whenever the source changes, until ctx ends. When it returns, all that it started has ended.
+// Run loads at once, and then whenever the source changes, until ctx ends. When it returns, all that it started has ended. It runs once.
 func (r *Reloader) Run(ctx context.Context) {
+	defer close(r.ended)
 	ctx, cancel := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	defer cancel()
 
+	if err := r.history.Open(); err != nil && r.options.OnDamage != nil {
+		r.options.OnDamage(err)
+	}
 	r.load(ctx)
 	// What changes from here on, until the watch stands, is read when the watch says that it does.
 	changed := make(chan struct{}, 1)
@@ -139,6 +133,9 @@ func (r *Reloader) loop(ctx context.Context, changed <-chan struct{}, poll <-cha
 			if settled == nil {
 				r.load(ctx)
 			}
+			r.save()
+		case q := <-r.asked:
+			q.answer <- r.rollBack(q)
 		case err := <-r.watchErr:
 			status := r.Status()
 			status.WatchErr = err
@@ -147,63 +144,24 @@ func (r *Reloader) loop(ctx context.Context, changed <-chan struct{}, poll <-cha
 	}
 }
 
-// load reads the source, and puts what it holds to work if that is new and good.
-func (r *Reloader) load(ctx context.Context) {
-	begin := time.Now()
-	files, unread := r.source.Read(ctx)
-	if ctx.Err() != nil {
-		return
+// save writes what is not on disk yet, and tells where that fails or works again.
+func (r *Reloader) save() {
+	err := r.history.Save()
+	if status := r.Status(); text(err) != text(status.HistoryErr) {
+		status.HistoryErr = err
+		r.publish(status)
 	}
-	content := digest(files, unread)
-	before := r.Status()
-	if content == r.seen && before.Outcome != None && before.Outcome != Refused {
-		return
-	}
-	status := r.outcome(files, unread)
-	status.LoadedAt, status.Took, status.WatchErr = r.options.Now(), time.Since(begin), before.WatchErr
-	if content == r.seen && status.Outcome == Refused && before.Outcome == Refused {
-		return // tried again, and refused again
-	}
-	r.seen = content
-	r.publish(status)
 }
 
-// outcome does what a load is for. What serves changes here, or not at all.
-func (r *Reloader) outcome(files []source.File, unread []diag.Diagnostic) Status {
-	serving := r.Status()
-	kept := Status{Version: serving.Version, AppliedAt: serving.AppliedAt, Stale: true}
-	if len(unread) > 0 {
-		kept.Outcome, kept.Diagnostics = Unreadable, unread
-		return kept
+func text(err error) string {
+	if err == nil {
+		return ""
 	}
-	now := r.options.Now()
-	result := scenes.LoadFiles(files, now)
-	kept.Diagnostics = result.Diagnostics
-	switch {
-	case result.Snapshot == nil:
-		kept.Outcome = Invalid
-		return kept
-	case result.Snapshot.Version == serving.Version:
-		kept.Outcome, kept.Stale = Same, false
-		return kept
-	}
-	if err := r.apply(result.Snapshot); err != nil {
-		kept.Outcome, kept.Err = Refused, err
-		return kept
-	}
-	r.snapshot.Store(result.Snapshot)
-	return Status{Version: result.Snapshot.Version, AppliedAt: now, Outcome: Applied, Diagnostics: result.Diagnostics}
-}
-
-func (r *Reloader) publish(status Status) {
-	r.status.Store(&status)
-	if r.options.OnLoad != nil {
-		r.options.OnLoad(status)
-	}
+	return err.Error()
 }
 
 // digest tells contents apart.
-func digest(files []source.File, unread []diag.Diagnostic) [sha256.Size]byte {
+func digest(files []source.File, unread []diag.Diagnostic) content {
 	hash := sha256.New()
 	write := func(s []byte) {
 		hash.Write(binary.AppendUvarint(nil, uint64(len(s))))
@@ -216,5 +174,5 @@ func digest(files []source.File, unread []diag.Diagnostic) [sha256.Size]byte {
 	for _, d := range unread {
 		write([]byte(d.File + "\x00" + d.Message))
 	}
-	return [sha256.Size]byte(hash.Sum(nil))
+	return content(hash.Sum(nil))
 }

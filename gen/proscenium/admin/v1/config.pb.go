@@ -40,6 +40,8 @@ const (
 	Outcome_OUTCOME_REFUSED Outcome = 4
 	// Files could not be read: see the findings.
 	Outcome_OUTCOME_UNREADABLE Outcome = 5
+	// It is good, and a Rollback from it stands.
+	Outcome_OUTCOME_HELD Outcome = 6
 )
 
 // Enum value maps for Outcome.
@@ -51,6 +53,7 @@ var (
 		3: "OUTCOME_INVALID",
 		4: "OUTCOME_REFUSED",
 		5: "OUTCOME_UNREADABLE",
+		6: "OUTCOME_HELD",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
@@ -59,6 +62,7 @@ var (
 		"OUTCOME_INVALID":     3,
 		"OUTCOME_REFUSED":     4,
 		"OUTCOME_UNREADABLE":  5,
+		"OUTCOME_HELD":        6,
 	}
 )
 
@@ -487,8 +491,10 @@ type State struct {
 	WatchError string `protobuf:"bytes,8,opt,name=watch_error,json=watchError,proto3" json:"watch_error,omitempty"`
 	// Of a Rollback that serves.
 	RollbackReason string `protobuf:"bytes,9,opt,name=rollback_reason,json=rollbackReason,proto3" json:"rollback_reason,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Why not all versions that the process keeps are on disk; empty while they are, or are kept in memory only.
+	HistoryError  string `protobuf:"bytes,10,opt,name=history_error,json=historyError,proto3" json:"history_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *State) Reset() {
@@ -580,6 +586,13 @@ func (x *State) GetWatchError() string {
 func (x *State) GetRollbackReason() string {
 	if x != nil {
 		return x.RollbackReason
+	}
+	return ""
+}
+
+func (x *State) GetHistoryError() string {
+	if x != nil {
+		return x.HistoryError
 	}
 	return ""
 }
@@ -1268,7 +1281,7 @@ const file_proscenium_admin_v1_config_proto_rawDesc = "" +
 	"\aserving\x18\x04 \x01(\bR\aserving\x12\x16\n" +
 	"\x06scenes\x18\x05 \x01(\x05R\x06scenes\x12\x14\n" +
 	"\x05files\x18\x06 \x01(\x05R\x05files\x123\n" +
-	"\x06origin\x18\a \x01(\x0e2\x1b.proscenium.admin.v1.OriginR\x06origin\"\x82\x03\n" +
+	"\x06origin\x18\a \x01(\x0e2\x1b.proscenium.admin.v1.OriginR\x06origin\"\xa7\x03\n" +
 	"\x05State\x126\n" +
 	"\aserving\x18\x01 \x01(\v2\x1c.proscenium.admin.v1.VersionR\aserving\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1e\n" +
@@ -1279,7 +1292,9 @@ const file_proscenium_admin_v1_config_proto_rawDesc = "" +
 	"\x05error\x18\a \x01(\tR\x05error\x12\x1f\n" +
 	"\vwatch_error\x18\b \x01(\tR\n" +
 	"watchError\x12'\n" +
-	"\x0frollback_reason\x18\t \x01(\tR\x0erollbackReason\"\xd9\x01\n" +
+	"\x0frollback_reason\x18\t \x01(\tR\x0erollbackReason\x12#\n" +
+	"\rhistory_error\x18\n" +
+	" \x01(\tR\fhistoryError\"\xd9\x01\n" +
 	"\aWatcher\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12'\n" +
 	"\x0frunning_version\x18\x02 \x01(\tR\x0erunningVersion\x12'\n" +
@@ -1323,14 +1338,15 @@ const file_proscenium_admin_v1_config_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\"D\n" +
 	"\x10RollbackResponse\x120\n" +
-	"\x05state\x18\x01 \x01(\v2\x1a.proscenium.admin.v1.StateR\x05state*\x8b\x01\n" +
+	"\x05state\x18\x01 \x01(\v2\x1a.proscenium.admin.v1.StateR\x05state*\x9d\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_APPLIED\x10\x01\x12\x10\n" +
 	"\fOUTCOME_SAME\x10\x02\x12\x13\n" +
 	"\x0fOUTCOME_INVALID\x10\x03\x12\x13\n" +
 	"\x0fOUTCOME_REFUSED\x10\x04\x12\x16\n" +
-	"\x12OUTCOME_UNREADABLE\x10\x05*^\n" +
+	"\x12OUTCOME_UNREADABLE\x10\x05\x12\x10\n" +
+	"\fOUTCOME_HELD\x10\x06*^\n" +
 	"\x06Origin\x12\x16\n" +
 	"\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rORIGIN_SOURCE\x10\x01\x12\x14\n" +
