@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	configv1 "proscenium/gen/proscenium/config/v1"
 
 	"proscenium/facts"
@@ -15,13 +13,12 @@ import (
 )
 
 // compile builds the snapshot of a bundle that has no errors: every reference resolves.
-func compile(b *configv1.Bundle, links links, exprs expressions, sources []string, now time.Time) *Snapshot {
-	d := newDefaults()
-	c := &compiler{bundle: b, links: links, exprs: exprs, defaults: d}
+func compile(b *configv1.Bundle, links links, exprs expressions, forms *forms, sources []string, now time.Time) *Snapshot {
+	c := &compiler{bundle: b, links: links, exprs: exprs, forms: forms}
 	c.snap = &Snapshot{
-		Version: versionOf(b, d), LoadedAt: now, Sources: sources, Bundle: b,
+		Version: versionOf(b, forms), LoadedAt: now, Sources: sources, Bundle: b,
 		Regions: make(map[string]*Region, len(b.GetRegions())),
-		Caches:  filled(d, b.GetCaches()),
+		Caches:  filled(forms, b.GetCaches()),
 	}
 	c.regions()
 	c.types()
@@ -37,29 +34,19 @@ func compile(b *configv1.Bundle, links links, exprs expressions, sources []strin
 }
 
 type compiler struct {
-	bundle   *configv1.Bundle
-	links    links
-	exprs    expressions
-	defaults defaults
-	snap     *Snapshot
+	bundle *configv1.Bundle
+	links  links
+	exprs  expressions
+	forms  *forms
+	snap   *Snapshot
 
 	exclusionRules, inclusionRules map[string]*PromoRule
 	scenariosByName                map[string]*Scenario
 }
 
-// filled is a copy of a message, or of none, with its defaults.
-func filled[M proto.Message](d defaults, m M) M {
-	out := proto.CloneOf(m)
-	if !m.ProtoReflect().IsValid() {
-		out = m.ProtoReflect().New().Interface().(M) //nolint:forcetypeassert // it is of M's own type
-	}
-	d.fill(out.ProtoReflect())
-	return out
-}
-
 func (c *compiler) regions() {
 	for _, r := range c.bundle.GetRegions() {
-		full := filled(c.defaults, r)
+		full := filled(c.forms, r)
 		location, _ := zone(r.GetTimeZone()) // it loaded when it was checked
 		c.snap.Regions[r.GetCode()] = &Region{
 			Code: r.GetCode(), Currency: r.GetCurrency(), Zone: location, Rounding: full.GetRounding(), TaxMode: full.GetDefaultTaxMode(),
@@ -69,7 +56,7 @@ func (c *compiler) regions() {
 
 func (c *compiler) types() {
 	for _, t := range c.bundle.GetPriceRuleTypes() {
-		full := filled(c.defaults, t)
+		full := filled(c.forms, t)
 		typ := &facts.PriceRuleType{
 			ID: t.GetId(), Name: t.GetName(), Priority: t.GetPriority(), Exclusivity: facts.Exclusivity(full.GetExclusivity()),
 			Original: t.GetIsOriginalPrice(), FlexibleLiveStream: t.GetFlexibleLiveStream(),
@@ -136,7 +123,7 @@ func (c *compiler) vouchers() {
 func (c *compiler) scenarios() {
 	c.scenariosByName = make(map[string]*Scenario, len(c.bundle.GetScenarios()))
 	for _, s := range c.bundle.GetScenarios() {
-		spec := filled(c.defaults, s)
+		spec := filled(c.forms, s)
 		c.scenariosByName[s.GetName()] = &Scenario{
 			ID: s.GetId(), Name: s.GetName(), Spec: spec,
 			ShopPool:     c.snap.VoucherPools[spec.GetVoucher().GetShopVoucherPool()],
@@ -151,7 +138,7 @@ func (c *compiler) scenes() {
 	c.snap.ScenesByID = make(map[int64]*Scene, n)
 	c.snap.ScenesByName = make(map[string]*Scene, n)
 	for _, s := range c.bundle.GetScenes() {
-		spec := filled(c.defaults, s)
+		spec := filled(c.forms, s)
 		scene := &Scene{
 			ID: s.GetId(), Name: s.GetName(), Spec: spec, Scenario: c.scenariosByName[s.GetScenario()], TimeMode: s.GetTimeMode(),
 			Exclusion:              c.exclusionRules[spec.GetProductPromotion().GetExclusionRule()],
@@ -212,7 +199,7 @@ func (c *compiler) experiments() {
 func (c *compiler) dependencies() {
 	c.snap.Dependencies = make(map[string]*configv1.Dependency, len(c.bundle.GetDependencies()))
 	for _, d := range c.bundle.GetDependencies() {
-		c.snap.Dependencies[d.GetCommand()] = filled(c.defaults, d)
+		c.snap.Dependencies[d.GetCommand()] = filled(c.forms, d)
 	}
 }
 

@@ -13,24 +13,29 @@ type expressions struct {
 	exclusions, inclusions, pools, eligibility, units []*rules.Rule
 }
 
-// compileExpressions compiles all CEL of the bundle. What is wrong in an expression is reported at its place in the file.
-func compileExpressions(parsed source.Parsed) (expressions, []diag.Diagnostic) {
-	c := &celCompiler{root: parsed.Root, done: map[expression]compiled{}}
+// compiledRules are the expressions of a load, with what became of each.
+type compiledRules map[expression]compiled
+
+// compileExpressions compiles all CEL of the bundle, but for what the load before had too, and returns what it made for the next one. What is
+// wrong in an expression is reported at its place in the file.
+func compileExpressions(parsed source.Parsed, before compiledRules) (expressions, compiledRules, []diag.Diagnostic) {
+	c := &celCompiler{root: parsed.Root, before: before, done: compiledRules{}}
 	b := parsed.Bundle
-	return expressions{
+	exprs := expressions{
 		exclusions:  compileEach(c, rules.PromoRule, "exclusion_rules", "when", b.GetExclusionRules(), (*configv1.ExclusionRule).GetWhen),
 		inclusions:  compileEach(c, rules.PromoRule, "inclusion_rules", "when", b.GetInclusionRules(), (*configv1.InclusionRule).GetWhen),
 		pools:       compileEach(c, rules.VoucherPool, "voucher_pools", "when", b.GetVoucherPools(), (*configv1.VoucherPool).GetWhen),
 		eligibility: compileEach(c, rules.Eligibility, "eligibility_rules", "when", b.GetEligibilityRules(), (*configv1.EligibilityRule).GetWhen),
 		units:       compileEach(c, rules.ExperimentUnit, "experiments", "unit", b.GetExperiments(), (*configv1.Experiment).GetUnit),
-	}, c.findings.All()
+	}
+	return exprs, c.done, c.findings.All()
 }
 
 // celCompiler compiles each expression once: copies of rules often share theirs.
 type celCompiler struct {
-	root     *source.Place
-	done     map[expression]compiled
-	findings diag.List
+	root         *source.Place
+	before, done compiledRules
+	findings     diag.List
 }
 
 type expression struct {
@@ -52,7 +57,9 @@ func compileEach[E any](c *celCompiler, place rules.Place, list, field string, e
 		key := expression{place, text(e)}
 		result, known := c.done[key]
 		if !known {
-			result.rule, result.problems = rules.Compile(place, text(e))
+			if result, known = c.before[key]; !known {
+				result.rule, result.problems = rules.Compile(place, text(e))
+			}
 			c.done[key] = result
 		}
 		out[i] = result.rule

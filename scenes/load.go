@@ -2,7 +2,6 @@ package scenes
 
 import (
 	"io/fs"
-	"slices"
 	"time"
 
 	"proscenium/scenes/diag"
@@ -20,32 +19,12 @@ type Result struct {
 // Load reads the configuration below fsys and checks all of it. now is the clock that the findings about times go by, and the snapshot's LoadedAt.
 func Load(fsys fs.FS, now time.Time) Result {
 	files, unread := source.Read(fsys)
-	return load(files, unread, now)
+	return new(Loader).load(files, unread, now)
 }
 
 // LoadFiles is Load for files that were read before, such as a candidate that an operator sends in. Their order does not matter for the
 // snapshot's version, only for the order of its lists.
-func LoadFiles(files []source.File, now time.Time) Result { return load(files, nil, now) }
-
-func load(files []source.File, unread []diag.Diagnostic, now time.Time) Result {
-	parsed := source.Parse(files)
-	parsed.Whole = parsed.Whole && len(unread) == 0
-	links, unlinked := link(parsed)
-	findings := slices.Concat(unread, parsed.Findings, unlinked)
-	linked := !diag.HasErrors(findings)
-
-	expressions, wrong := compileExpressions(parsed)
-	findings = slices.Concat(findings, constrain(parsed), wrong, check(parsed, links, linked, now))
-	diag.Sort(findings)
-	if diag.HasErrors(findings) {
-		return Result{Diagnostics: limited(findings)}
-	}
-	names := make([]string, 0, len(files))
-	for _, f := range files {
-		names = append(names, f.Name)
-	}
-	return Result{Snapshot: compile(parsed.Bundle, links, expressions, names, now), Diagnostics: limited(findings)}
-}
+func LoadFiles(files []source.File, now time.Time) Result { return new(Loader).Load(files, now) }
 
 // limited are the first findings, as many as a report may have.
 func limited(findings []diag.Diagnostic) []diag.Diagnostic {

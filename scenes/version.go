@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
@@ -16,12 +15,9 @@ import (
 
 // versionOf is a hash of what a bundle says, however it is laid out: files, order of entities, comments, notation, and defaults written out
 // make no difference. It is the same on all replicas of one release.
-func versionOf(b *configv1.Bundle, d defaults) string {
-	stripped := proto.CloneOf(b)
-	d.strip(stripped.ProtoReflect())
+func versionOf(b *configv1.Bundle, forms *forms) string {
 	hash := sha256.New()
-	marshal := proto.MarshalOptions{Deterministic: true}
-	m := stripped.ProtoReflect()
+	m := b.ProtoReflect()
 	fields := m.Descriptor().Fields()
 	var parts [][]byte
 	for i := range fields.Len() {
@@ -30,11 +26,16 @@ func versionOf(b *configv1.Bundle, d defaults) string {
 			continue
 		}
 		parts = parts[:0]
-		each(m, fd, func(entity proto.Message) {
-			// Marshalling fails for text that is no UTF-8 only, and that was refused when the files were read.
-			data, _ := marshal.Marshal(entity)
-			parts = append(parts, data)
-		})
+		if fd.IsList() {
+			for j := range m.Get(fd).List().Len() {
+				parts = append(parts, forms.of(m.Get(fd).List().Get(j).Message().Interface()).canonical)
+			}
+		} else if data := forms.of(m.Get(fd).Message().Interface()).canonical; len(data) > 0 {
+			parts = append(parts, data) // a message in which nothing is left says no more than none
+		}
+		if len(parts) == 0 {
+			continue
+		}
 		slices.SortFunc(parts, bytes.Compare)
 		hash.Write(binary.AppendUvarint(nil, uint64(fd.Number())))
 		hash.Write(binary.AppendUvarint(nil, uint64(len(parts))))
@@ -44,18 +45,6 @@ func versionOf(b *configv1.Bundle, d defaults) string {
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:8])
-}
-
-// each visits the messages of a top-level field, which is a list of entities or one message.
-func each(m protoreflect.Message, fd protoreflect.FieldDescriptor, do func(proto.Message)) {
-	if !fd.IsList() {
-		do(m.Get(fd).Message().Interface())
-		return
-	}
-	list := m.Get(fd).List()
-	for i := range list.Len() {
-		do(list.Get(i).Message().Interface())
-	}
 }
 
 // sortScalars orders a list of texts or of enum values: in configuration all of these are sets.

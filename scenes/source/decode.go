@@ -55,6 +55,7 @@ func (d *decoder) section(p pair) {
 		d.report(found)
 		return
 	}
+	d.sections = append(d.sections, fd)
 	if !fd.IsList() {
 		d.field(m, fd, p, d.root)
 		return
@@ -64,7 +65,7 @@ func (d *decoder) section(p pair) {
 		list = d.root.add(&Place{name: p.key.Value, kind: field})
 	}
 	// The place of the list is where it stands in this file, while this file is read.
-	list.text, list.key, list.written, list.value = d.text, p.key, p.value, p.value
+	list.text, list.key, list.written, list.value, list.from = d.text, p.key, p.value, p.value, nil
 	d.elements(m.Mutable(fd).List(), fd, p.value, list)
 }
 

@@ -59,9 +59,14 @@ type parser struct {
 	root     *Place
 	whole    bool
 	findings diag.List
+	reported int                            // findings so far, also those dropped
+	sections []protoreflect.FieldDescriptor // that the file has which is being read
 }
 
-func (p *parser) report(d diag.Diagnostic) { p.findings.Add(d) }
+func (p *parser) report(d diag.Diagnostic) {
+	p.findings.Add(d)
+	p.reported++
+}
 
 func (p *parser) file(f File) {
 	data := bytes.TrimPrefix(f.Data, []byte("\ufeff"))

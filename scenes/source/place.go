@@ -23,6 +23,11 @@ type Place struct {
 	value    *yaml.Node // the value itself
 	children []*Place
 	bad      bool
+
+	// from is the part that the place was reused from; nil if it was parsed with the rest. Then text, key, written, value and children are
+	// those of real, and asked for there; only the list of a section has its children itself.
+	from   *part
+	entity *entity // of an element of a section, or a section that is one message
 }
 
 type step uint8
@@ -36,6 +41,9 @@ const (
 
 // Field is the place of a message's field.
 func (p *Place) Field(name string) *Place {
+	if p.from != nil {
+		return &Place{parent: p, name: name, kind: field, from: p.from}
+	}
 	for _, c := range p.children {
 		if c.name == name {
 			return c
@@ -46,6 +54,9 @@ func (p *Place) Field(name string) *Place {
 
 // Key is the place of a map's entry.
 func (p *Place) Key(key string) *Place {
+	if p.from != nil {
+		return &Place{parent: p, name: key, kind: entry, from: p.from}
+	}
 	for _, c := range p.children {
 		if c.name == key {
 			return c
@@ -59,11 +70,16 @@ func (p *Place) Index(i int) *Place {
 	if i >= 0 && i < len(p.children) {
 		return p.children[i]
 	}
-	return &Place{parent: p, index: i, kind: element, text: p.text}
+	return &Place{parent: p, index: i, kind: element, text: p.text, from: p.from}
 }
 
 // Written says whether there is anything at the place.
-func (p *Place) Written() bool { return p.written != nil || len(p.children) > 0 }
+func (p *Place) Written() bool {
+	if p.from != nil {
+		return p.reusedWritten()
+	}
+	return p.written != nil || len(p.children) > 0
+}
 
 // Bad says whether what was written there was not understood: it was reported, and the bundle does not hold it.
 func (p *Place) Bad() bool { return p.bad }
@@ -93,6 +109,7 @@ func (p *Place) appendPath(b []byte) []byte {
 // Span is the piece of a file to point at: the scalar, or the key of a list or a mapping, or the first key of an element.
 // The span of the root is empty.
 func (p *Place) Span() Span {
+	p = p.real()
 	for p.written == nil && p.parent != nil {
 		p = p.parent
 	}
@@ -113,6 +130,7 @@ func (p *Place) Span() Span {
 
 // KeySpan is the piece of a file to point at for findings about the field or key itself.
 func (p *Place) KeySpan() Span {
+	p = p.real()
 	if p.key == nil {
 		return p.Span()
 	}
@@ -122,6 +140,7 @@ func (p *Place) KeySpan() Span {
 // Inside is the piece of a file that holds a part of the text at this place, given by offset and length in bytes: exact if the scalar is plain,
 // quoted or a block, the start of the scalar where that cannot be told.
 func (p *Place) Inside(offset, length int) Span {
+	p = p.real()
 	if p.value == nil || p.value.Kind != yaml.ScalarNode {
 		return p.Span()
 	}

@@ -1,0 +1,221 @@
+package source
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	configv1 "proscenium/gen/proscenium/config/v1"
+)
+
+// Parts are the files of a configuration as they were parsed, those without a finding. What holds the same when it is read again need not be
+// parsed again. They are immutable, and safe for concurrent use; nil are none.
+type Parts struct{ byName map[string]*part }
+
+// part is what one file adds to a message.
+type part struct {
+	into     protoreflect.MessageType
+	file     File
+	sections []section
+	tree     func() *Place // the places in this file alone, parsed again when one of them is asked for
+}
+
+// section is a top-level field in one file.
+type section struct {
+	field protoreflect.FieldDescriptor
+	// entities are the elements of a list, or the one message.
+	entities []entity
+}
+
+// entity is one message of a section.
+type entity struct {
+	// message is a part of every bundle that the file was read for: nobody changes it.
+	message protoreflect.Value
+	local   int // its index within the file
+	// fields has a bit for each of the first 64 fields of the message that is written. Whether one is, is asked for more often than where.
+	fields uint64
+}
+
+// ParseReusing does what [Parse] does, and takes from kept what it holds of files that are equal. It also returns the parts for the next time.
+// The entities of files that were reused are the same messages as before; their places are found when they are asked for.
+func ParseReusing(files []File, kept *Parts) (Parsed, *Parts) {
+	bundle := &configv1.Bundle{}
+	p := parser{into: bundle.ProtoReflect(), root: &Place{}, whole: true}
+	next := &Parts{byName: make(map[string]*part, len(files))}
+	for _, f := range files {
+		used := kept.find(f)
+		if used == nil || !p.reuse(used) {
+			used = p.record(f)
+		}
+		if used != nil {
+			next.byName[f.Name] = used
+		}
+	}
+	return Parsed{Bundle: bundle, Root: p.root, Whole: p.whole, Findings: p.findings.All()}, next
+}
+
+func (p *Parts) find(f File) *part {
+	if p == nil {
+		return nil
+	}
+	known := p.byName[f.Name]
+	if known == nil || !bytes.Equal(known.file.Data, f.Data) {
+		return nil
+	}
+	return known
+}
+
+// record parses a file, and returns what it adds; nil if there is a finding about it.
+func (p *parser) record(f File) *part {
+	fields := p.into.Descriptor().Fields()
+	before := make([]int, fields.Len()) // how much of each field there is
+	count := func(fd protoreflect.FieldDescriptor) int {
+		switch {
+		case fd.IsList():
+			return p.into.Get(fd).List().Len()
+		case p.into.Has(fd):
+			return 1
+		default:
+			return 0
+		}
+	}
+	for i := range fields.Len() {
+		before[i] = count(fields.Get(i))
+	}
+	reported := p.reported
+	p.sections = p.sections[:0]
+	p.file(f)
+	if p.reported != reported {
+		return nil
+	}
+	made := &part{into: p.into.Type(), file: f}
+	made.tree = sync.OnceValue(made.parse)
+	for _, fd := range p.sections {
+		if slices.ContainsFunc(made.sections, func(s section) bool { return s.field == fd }) {
+			continue // the next document of the file
+		}
+		s, place := section{field: fd}, p.root.Field(string(fd.Name()))
+		if !fd.IsList() {
+			s.entities = []entity{{message: p.into.Get(fd), fields: place.fieldsWritten(fd.Message())}}
+		}
+		for i := before[fd.Index()]; fd.IsList() && i < count(fd); i++ {
+			s.entities = append(s.entities, entity{p.into.Get(fd).List().Get(i), len(s.entities), place.Index(i).fieldsWritten(fd.Message())})
+		}
+		made.sections = append(made.sections, s)
+	}
+	return made
+}
+
+// parse makes the places of the file. There is no finding about it, so its message is the one that is known.
+func (p *part) parse() *Place { return ParseInto(p.into.New().Interface(), []File{p.file}).Root }
+
+// reuse adds what a part holds. It is false if it cannot, and then nothing was added: what may stand once stands in another file.
+func (p *parser) reuse(from *part) bool {
+	for _, s := range from.sections {
+		if !s.field.IsList() && p.root.Field(string(s.field.Name())).Written() {
+			return false
+		}
+	}
+	for _, s := range from.sections {
+		name := string(s.field.Name())
+		if !s.field.IsList() {
+			p.into.Set(s.field, s.entities[0].message)
+			p.root.add(&Place{name: name, kind: field, from: from, entity: &s.entities[0]})
+			continue
+		}
+		place := p.root.Field(name)
+		if !place.Written() {
+			place = p.root.add(&Place{name: name, kind: field})
+		}
+		place.text, place.key, place.written, place.value, place.from = nil, nil, nil, nil, from
+		list := p.into.Mutable(s.field).List()
+		places := make([]Place, len(s.entities))
+		for i := range s.entities {
+			places[i] = Place{parent: place, index: list.Len(), kind: element, from: from, entity: &s.entities[i]}
+			place.children = append(place.children, &places[i])
+			list.Append(s.entities[i].message)
+		}
+	}
+	return true
+}
+
+// fieldsWritten has a bit for each field of the message that is written at the place.
+func (p *Place) fieldsWritten(md protoreflect.MessageDescriptor) uint64 {
+	var out uint64
+	for _, c := range p.children {
+		if fd := md.Fields().ByTextName(c.name); fd != nil {
+			out |= 1 << fd.Index() // 0 beyond the 64th
+		}
+	}
+	return out
+}
+
+// reusedWritten is Written of a place that was reused. It only looks into the file for what is deep inside of an entity.
+func (p *Place) reusedWritten() bool {
+	if p.parent.parent == nil || p.entity != nil {
+		return true
+	}
+	if e := p.parent.entity; e != nil && p.kind == field {
+		if fd := p.section().Message().Fields().ByTextName(p.name); fd != nil && fd.Index() < 64 {
+			return e.fields&(1<<fd.Index()) != 0
+		}
+	}
+	return p.real().Written()
+}
+
+// section is the top-level field that the place is in.
+func (p *Place) section() protoreflect.FieldDescriptor {
+	for p.parent.parent != nil {
+		p = p.parent
+	}
+	return p.from.into.Descriptor().Fields().ByTextName(p.name)
+}
+
+// real is the place in the tree of its own file that stands for a place which was reused; any other place is its own.
+func (p *Place) real() *Place {
+	switch {
+	case p.from == nil:
+		return p
+	case p.parent.parent == nil: // a section
+		return p.from.tree().Field(p.name)
+	case p.entity != nil:
+		return p.from.tree().Field(p.parent.name).Index(p.entity.local)
+	case p.kind == element:
+		return p.parent.real().Index(p.index)
+	case p.kind == entry:
+		return p.parent.real().Key(p.name)
+	default:
+		return p.parent.real().Field(p.name)
+	}
+}
+
+// Without is what was parsed but for the entities that known says are known: what is left of it can be checked as the whole is, and its places
+// keep their paths.
+func (p Parsed) Without(known func(proto.Message) bool) Parsed {
+	rest := &configv1.Bundle{}
+	top := &Place{text: p.Root.text, children: slices.Clone(p.Root.children)}
+	p.Bundle.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if !fd.IsList() {
+			if !known(v.Message().Interface()) {
+				rest.ProtoReflect().Set(fd, v)
+			}
+			return true
+		}
+		at := slices.IndexFunc(top.children, func(c *Place) bool { return c.name == string(fd.Name()) })
+		list := *top.children[at]
+		elements := list.children
+		list.children = nil
+		for i := range v.List().Len() {
+			if e := v.List().Get(i); !known(e.Message().Interface()) {
+				rest.ProtoReflect().Mutable(fd).List().Append(e)
+				list.children = append(list.children, elements[i])
+			}
+		}
+		top.children[at] = &list
+		return true
+	})
+	return Parsed{Bundle: rest, Root: top, Whole: p.Whole, Findings: p.Findings}
+}
