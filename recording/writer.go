@@ -126,6 +126,9 @@ func (w *writer) write(batch []byte) error {
 // next opens a new file, after making room for all that it may hold.
 func (w *writer) next() error {
 	now := w.opts.Now()
+	if err := os.MkdirAll(w.opts.Directory, 0o700); err != nil { // someone may have deleted it
+		return err
+	}
 	if err := makeRoom(w.opts.Directory, "", w.opts.MaxBytes-w.opts.RotateBytes, oldest(now, w.opts.MaxAge)); err != nil {
 		return err
 	}
