@@ -48,21 +48,26 @@ func Compile(place Place, expr string) (*Rule, []Problem) {
 	if problem = checkCost(env, src, checked); problem != nil {
 		return nil, []Problem{*problem}
 	}
-	rule, err := newRule(env, expr, checked)
+	rule, folded, err := newRule(env, expr, checked)
 	if err != nil {
-		return nil, []Problem{src.whole(CodeInternal, "the expression cannot be compiled: "+err.Error(), "")}
+		return nil, []Problem{src.whole(CodeInternal, "the expression cannot be compiled: "+err.Error(), "write it in another way, and report this: it is a fault of the program")}
 	}
+	rule.insight = look(env, src, checked.NativeRep().Expr(), folded)
 	return rule, nil
 }
 
-// newRule makes closures, or, where they do not cover the expression, a program of the interpreter.
-func newRule(env *environment, expr string, checked *cel.Ast) (*Rule, error) {
+// newRule makes closures, or, where they do not cover the expression, a program of the interpreter. folded is the value of a condition that is
+// the same for every input.
+func newRule(env *environment, expr string, checked *cel.Ast) (rule *Rule, folded *bool, err error) {
 	native := checked.NativeRep()
-	rule := &Rule{src: expr, uses: variablesIn(env, native.Expr())}
+	rule = &Rule{src: expr, uses: variablesIn(env, native.Expr())}
 	c := &compiler{env: env, checked: native}
 	switch n := plain(c.compile(native.Expr())).(type) {
 	case node[bool]:
 		rule.code = n.eval
+		if n.constant {
+			folded = &n.value
+		}
 	case node[string]:
 		rule.code = n.eval
 	case node[int64]:
@@ -70,15 +75,15 @@ func newRule(env *environment, expr string, checked *cel.Ast) (*Rule, error) {
 	default:
 		program, err := newProgram(env, checked)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		rule.program = program
-		return rule, nil
+		return rule, nil, nil
 	}
 	if c.loops {
 		rule.locals = &sync.Pool{New: func() any { return new(locals) }}
 	}
-	return rule, nil
+	return rule, folded, nil
 }
 
 // variablesIn are the names of the variables that the checked expression reads, sorted.

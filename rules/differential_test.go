@@ -46,7 +46,7 @@ func bothWays(t interface{ Fatalf(string, ...any) }, place Place, expr string) (
 	if issues.Err() != nil {
 		t.Fatalf("%s: %s: %v", place, expr, issues.Err())
 	}
-	closures, err := newRule(env, expr, checked)
+	closures, _, err := newRule(env, expr, checked)
 	if err != nil {
 		t.Fatalf("%s: %s: %v", place, expr, err)
 	}

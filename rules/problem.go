@@ -146,7 +146,10 @@ func (s *source) tokenOf(id int64) token {
 	case e.Kind() == ast.CallKind && callable(e.AsCall().FunctionName()) && i > 0:
 		return s.tokens[i-1]
 	case e.Kind() == ast.LiteralKind || e.Kind() == ast.IdentKind:
-		return token{start, max(stop, start+1)}
+		// The parser's own end counts bytes where the start counts characters.
+		if sign := s.text[start]; (sign == '-' || sign == '.') && i+1 < len(s.tokens) {
+			return token{start, s.tokens[i+1].end}
+		}
 	}
 	return s.tokens[i]
 }

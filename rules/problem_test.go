@@ -207,6 +207,7 @@ func TestOffsetsAreBytes(t *testing.T) {
 		{"in a string with a line break", "item.name == '''é\né''' || 1", len("item.name == '''é\né''' || "), 1},
 		{"after a comment", "true && // é comment with item.nam\n item.nam == ''", len("true && // é comment with item.nam\n item."), len("nam")},
 		{"of a sign of more bytes than one", "true && €", len("true && "), len("€")},
+		{"of a literal with such characters", "item.labels == ['a'] || promo.id in [-1, 'é€']", len("item.labels == ['a'] || promo.id in [-1, "), len("'é€'")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, problems := Compile(PromoRule, c.expr)

@@ -42,6 +42,8 @@ type Rule struct {
 	program *program
 	// locals are the frames of iteration variables; nil where the rule has none.
 	locals *sync.Pool
+	// insight is for those who check configuration; running a rule does not need it.
+	insight insight
 }
 
 // String is the source of the expression.
