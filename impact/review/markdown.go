@@ -1,0 +1,230 @@
+package review
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"proscenium/impact"
+	"proscenium/scenes/diff"
+)
+
+// MaxMarkdown is how many characters a comment on GitHub may have; a review never has more.
+const MaxMarkdown = 65_536
+
+// editBytes bounds the list of edits, so that what becomes of requests has room beside it.
+const editBytes = 30_000
+
+// Markdown writes a review as the comment of a pull request: what will change for those who buy first, the details folded. What does not fit is
+// counted.
+func Markdown(w io.Writer, r *Review) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### Proscenium: what this change does\n\n**%s**\n", escape(Headline(r)))
+	if p := r.Impact; p != nil {
+		markdownImpact(&b, p)
+	}
+	if !r.New.Server {
+		markdownEdits(&b, r)
+	}
+	if p := r.Impact; p != nil {
+		markdownNotes(&b, p)
+	}
+	fmt.Fprintf(&b, "\n<sub>%s → %s</sub>\n", sideLine(r.Old), sideLine(r.New))
+	text := b.String()
+	if len(text) > MaxMarkdown { // the parts are bounded well below; names of endless length are not
+		text = strings.ToValidUTF8(text[:MaxMarkdown-200], "") + "\n\n... cut short: run `proscenium diff` for the rest.\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func sideLine(s Side) string {
+	if s.Version == "" {
+		return code(s.Name)
+	}
+	return code(s.Name) + " " + code(s.Version)
+}
+
+func markdownImpact(b *strings.Builder, p *impact.Report) {
+	if p.Changed > 0 {
+		markdownTable(b, []string{"scene", "requests", "changed", "share", "dearer", "cheaper"}, "lrrrrr", partRows(p.Scenes))
+		if len(p.Largest) > 0 {
+			fmt.Fprintf(b, "\n**Largest price changes**\n")
+			markdownTable(b, []string{"scene", "what", "old", "new", "change", "requests", "because"}, "llrrrrl", priceRows(p.Largest))
+		}
+	}
+	if rows := refusalRows(p.Refusals); len(rows) > 0 {
+		fmt.Fprintf(b, "\n**Requests that are refused, or no longer are**\n")
+		markdownTable(b, []string{"outcome", "requests", "scene", "first at", "message"}, "lrlll", rows)
+	}
+	if p.Changed == 0 {
+		return
+	}
+	fold(b, "Details of the answers", func() {
+		for _, c := range p.Prices {
+			fmt.Fprintf(b, "%s.\n", escape(sumLine(c)))
+		}
+		markdownTable(b, []string{"field", "answers", "values", "for example"}, "lrrl", columns(fieldRows(p.Fields), 4))
+		markdownTable(b, []string{"turns", "values"}, "lr", turnRows(p.Turns))
+		if len(p.Regions) > 1 {
+			markdownTable(b, []string{"region", "requests", "changed", "share", "dearer", "cheaper"}, "lrrrrr", partRows(p.Regions))
+		}
+		if len(p.LargestByPercent) > 0 {
+			fmt.Fprintf(b, "\n**Largest price changes by percent**\n")
+			markdownTable(b, []string{"scene", "what", "old", "new", "change", "requests", "because"}, "llrrrrl", priceRows(p.LargestByPercent))
+		}
+	})
+}
+
+func markdownEdits(b *strings.Builder, r *Review) {
+	if len(r.Changes) == 0 {
+		if r.Impact != nil {
+			fmt.Fprintf(b, "\n%s\n", editsLine(r.Changes))
+		}
+		return
+	}
+	title := strings.TrimSuffix(editsLine(r.Changes), ".")
+	fold(b, "Edits: "+title, func() {
+		start := b.Len()
+		for i, c := range r.Changes {
+			text := markdownChange(c)
+			if b.Len()-start+len(text) > editBytes {
+				fmt.Fprintf(b, "- ... and %s more: run `proscenium diff`\n", plural(len(r.Changes)-i, "entity", "entities"))
+				return
+			}
+			b.WriteString(text)
+		}
+	})
+}
+
+// maxFields bounds the fields of an entity that are listed.
+const maxFields = 40
+
+func markdownChange(c diff.Change) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "- **%s %s**", c.Kind, escape(entity(c)))
+	if used := usedBy(c); used != "" {
+		fmt.Fprintf(&b, ", %s", escape(used))
+	}
+	b.WriteByte('\n')
+	for i, f := range c.Fields {
+		if i == maxFields {
+			fmt.Fprintf(&b, "  - ... and %s more\n", plural(len(c.Fields)-i, "field", "fields"))
+			break
+		}
+		path := code(c.Path(f))
+		switch {
+		case len(f.Added)+len(f.Removed) > 0:
+			fmt.Fprintf(&b, "  - %s: %s\n", path, code(setLine(f)))
+		case c.Kind == diff.Added:
+			fmt.Fprintf(&b, "  - %s: %s\n", path, code(side(f.New, f.NewDefault)))
+		case c.Kind == diff.Removed:
+			fmt.Fprintf(&b, "  - %s: %s\n", path, code(side(f.Old, f.OldDefault)))
+		default:
+			fmt.Fprintf(&b, "  - %s: %s → %s\n", path, code(side(f.Old, f.OldDefault)), code(side(f.New, f.NewDefault)))
+		}
+	}
+	return b.String()
+}
+
+func markdownNotes(b *strings.Builder, p *impact.Report) {
+	if rows := failureRows(p.NotCompared); len(rows) > 0 {
+		fmt.Fprintf(b, "\n**%s**\n", plural(p.Failed(), "request was not compared", "requests were not compared"))
+		markdownTable(b, []string{"why", "requests", "for example", "at"}, "lrll", rows)
+	}
+	lines := p.Notes
+	if line := recordingLine(p); line != "" {
+		lines = append([]string{line}, lines...)
+	}
+	if len(lines) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, note := range lines {
+		fmt.Fprintf(b, "> %s  \n", escape(note))
+	}
+}
+
+// fold puts what body writes below a line that opens it.
+func fold(b *strings.Builder, title string, body func()) {
+	fmt.Fprintf(b, "\n<details><summary>%s</summary>\n\n", escape(title))
+	body()
+	b.WriteString("\n</details>\n")
+}
+
+// markdownTable writes a table. Each column is l or r: to the left or to the right.
+func markdownTable(b *strings.Builder, head []string, align string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n| %s |\n|", strings.Join(head, " | "))
+	for _, a := range align {
+		b.WriteString(map[rune]string{'l': "---|", 'r': "--:|"}[a])
+	}
+	b.WriteByte('\n')
+	for _, row := range rows {
+		b.WriteByte('|')
+		for i := range head {
+			cell := ""
+			if i < len(row) {
+				cell = escape(row[i])
+			}
+			b.WriteString(" " + cell + " |")
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func columns(rows [][]string, n int) [][]string {
+	out := make([][]string, len(rows))
+	for i, row := range rows {
+		out[i] = row[:min(n, len(row))]
+	}
+	return out
+}
+
+func priceRows(changes []*impact.PriceChange) [][]string {
+	rows := make([][]string, len(changes))
+	for i, c := range changes {
+		amounts := amountsOf(c)
+		change := amounts[2]
+		if c.Old != 0 {
+			change += fmt.Sprintf(" (%+g%%)", c.Percent)
+		}
+		rows[i] = []string{clean(c.Scene), thingOf(c) + ", " + whoOf(c), amounts[0], amounts[1], change, count(c.Requests), clean(strings.Join(c.Because, "; "))}
+	}
+	return shown(rows)
+}
+
+// escape keeps what files hold from being read as Markdown or HTML, and names from being mentions of people.
+func escape(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch r {
+		case '\\', '`', '*', '_', '[', ']', '|', '#', '~', '>':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case '<':
+			b.WriteString("&lt;")
+		case '&':
+			b.WriteString("&amp;")
+		case '@':
+			b.WriteString("&#64;")
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// code is a text in backticks, more of them than it has itself.
+func code(s string) string {
+	s = clean(s)
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}
