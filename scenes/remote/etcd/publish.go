@@ -23,7 +23,7 @@ import (
 const marker = ".version"
 
 // write is how long a publication may take.
-const write = 30 * time.Second
+const write = 10 * time.Second
 
 // ErrConflict says that somebody else wrote to the configuration between plan and publication. Nothing was written.
 var ErrConflict = errors.New("somebody else changed the configuration in etcd meanwhile; nothing was written: look at what is there, and publish again")
@@ -203,7 +203,7 @@ func (p *Publisher) refused(ctx context.Context, err error, ops, size int) error
 			"--max-request-bytes (its default is 1572864)", size)
 	case errors.Is(err, rpctypes.ErrNoSpace):
 		return errors.New("nothing was written: etcd is full; compact and defragment it, or raise --quota-backend-bytes")
-	case away(err, code):
+	case ctx.Err() != nil, away(err, code):
 		return fmt.Errorf("it is not known whether this was written: %w; publish again, which writes nothing if it was", p.failed(ctx, "publish", err))
 	}
 	return fmt.Errorf("nothing was written: %w", p.failed(ctx, "publish", err))

@@ -44,6 +44,8 @@ func NewSource(a Address) (*remote.Source, error) {
 func (a Address) explain(ctx context.Context, err error) (message, hint string) {
 	code := codeOf(err)
 	switch {
+	case errors.Is(err, context.Canceled), code == codes.Canceled:
+		return "it was interrupted", ""
 	case away(err, code):
 		return fmt.Sprintf("etcd gives no answer within %s", answer), a.knock(ctx)
 	case strings.Contains(err.Error(), "user name is empty"), code == codes.PermissionDenied, code == codes.Unauthenticated:

@@ -4,6 +4,7 @@ package etcdtest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -25,7 +26,11 @@ type Server struct {
 	// Client asks this server.
 	Client *clientv3.Client
 
+	// Roots is a PEM file with the certificate of a server that speaks TLS; empty: it does not.
+	Roots string
+
 	tb      testing.TB
+	scheme  string
 	dir     string
 	flags   []string
 	command *exec.Cmd
@@ -54,25 +59,53 @@ func (o *output) String() string {
 // environment has CI=true; elsewhere it says that it did not run, and ends.
 func Start(tb testing.TB, flags ...string) *Server {
 	tb.Helper()
-	binary, err := exec.LookPath("etcd")
+	s := &Server{tb: tb, scheme: "http", dir: tb.TempDir(), flags: flags}
+	s.start(nil)
+	return s
+}
+
+// StartTLS is Start for a server that speaks TLS, with a certificate of its own that nobody trusts.
+func StartTLS(tb testing.TB) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, scheme: "https", dir: tb.TempDir()}
+	roots, key := certify(tb, s.dir)
+	s.Roots = filepath.Join(s.dir, "cert.pem")
+	s.flags = []string{"--cert-file", s.Roots, "--key-file", key}
+	s.start(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots})
+	return s
+}
+
+func (s *Server) start(security *tls.Config) {
+	s.tb.Helper()
+	binary := installed(s.tb)
+	s.Endpoint = free(s.tb)
+	var err error
+	s.Client, err = clientv3.New(clientv3.Config{
+		Endpoints: []string{s.scheme + "://" + s.Endpoint}, TLS: security, DialTimeout: 5 * time.Second, Logger: zap.NewNop(), MaxCallSendMsgSize: 64 << 20,
+	})
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			tb.Fatalf("no etcd is installed, and CI needs it; on Debian: apt-get install etcd-server (%v)", err)
-		}
-		fmt.Fprintf(os.Stderr, "NOT RUN: %s, which needs an etcd; on Debian: apt-get install etcd-server\n", tb.Name())
-		tb.Skip("NOT RUN: no etcd is installed; on Debian: apt-get install etcd-server") //nolint:forbidigo // said aloud, and an error in CI
+		s.tb.Fatal(err)
 	}
-	s := &Server{tb: tb, dir: tb.TempDir(), flags: flags, Endpoint: free(tb)}
-	s.Client, err = clientv3.New(clientv3.Config{Endpoints: []string{"http://" + s.Endpoint}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
+	s.tb.Cleanup(func() {
 		_ = s.Client.Close()
 		s.end()
 	})
 	s.run(binary)
-	return s
+}
+
+// installed is the path of etcd.
+func installed(tb testing.TB) string {
+	tb.Helper()
+	binary, err := exec.LookPath("etcd")
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		tb.Fatalf("no etcd is installed, and CI needs it; on Debian: apt-get install etcd-server (%v)", err)
+	default:
+		fmt.Fprintf(os.Stderr, "NOT RUN: %s, which needs an etcd; on Debian: apt-get install etcd-server\n", tb.Name())
+		tb.Skip("NOT RUN: no etcd is installed; on Debian: apt-get install etcd-server") //nolint:forbidigo // said aloud, and an error in CI
+	}
+	return binary
 }
 
 // free is an address that nobody listens on, at this instant.
@@ -88,7 +121,7 @@ func free(tb testing.TB) string {
 
 func (s *Server) run(binary string) {
 	s.tb.Helper()
-	url := "http://" + s.Endpoint
+	url := s.scheme + "://" + s.Endpoint
 	s.command = exec.Command(binary, append([]string{ //nolint:gosec,noctx // it outlives the test's context, and is ended by Kill
 		"--name", "test", "--data-dir", filepath.Join(s.dir, "data"), "--logger", "zap",
 		"--listen-client-urls", url, "--advertise-client-urls", url,
@@ -123,11 +156,7 @@ func (s *Server) end() {
 // Restart starts it again after Kill, on the same data and address.
 func (s *Server) Restart() {
 	s.tb.Helper()
-	binary, err := exec.LookPath("etcd")
-	if err != nil {
-		s.tb.Fatal(err)
-	}
-	s.run(binary)
+	s.run(installed(s.tb))
 }
 
 // Put writes keys, one by one: as somebody does by hand.
