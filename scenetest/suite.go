@@ -1,0 +1,87 @@
+// Package scenetest runs scene tests: files beside the configuration that say, for given data, time and user, how a request must be answered.
+// They run offline, on the engine that servers run, over the embedded providers.
+//
+// Load reads the tests and reports what is wrong with them, as package scenes does for the configuration. Run prices their requests and says
+// which expectations do not hold.
+package scenetest
+
+import (
+	"io/fs"
+	"strings"
+	"time"
+
+	scenetestv1 "proscenium/gen/proscenium/scenetest/v1"
+
+	"proscenium/scenes"
+	"proscenium/scenes/diag"
+	"proscenium/scenes/source"
+)
+
+// Suite is the tests of a directory. It is immutable.
+type Suite struct {
+	snap     *scenes.Snapshot
+	now      time.Time
+	files    []*file
+	cases    []*testCase // in the order of files, tests and cells
+	catalogs map[string]*catalogFixture
+}
+
+// Options say where things are.
+type Options struct {
+	// Catalog is the data of tests that name no catalog; nil: the folder catalog of the directory.
+	Catalog fs.FS
+	// Now is the clock that findings about times of the configuration go by. No test sees it.
+	Now time.Time
+}
+
+// Result is what became of a directory.
+type Result struct {
+	// Suite is nil if there is a finding of severity Error.
+	Suite *Suite
+	// Diagnostics are all findings, of configuration and tests, in the order of files and lines.
+	Diagnostics []diag.Diagnostic
+}
+
+// Load reads the configuration and the tests below fsys, and the catalogs that the tests name, and checks all of it.
+func Load(fsys fs.FS, opts Options) Result {
+	config := scenes.Load(fsys, opts.Now)
+	files, unread := source.ReadTests(fsys)
+	l := &linker{fsys: fsys, opts: opts, snap: config.Snapshot, whole: len(unread) == 0, fixtures: newFixtures()}
+	l.reportAll(config.Diagnostics)
+	l.reportAll(unread)
+	for _, f := range files {
+		l.parse(f)
+	}
+	l.link()
+	found := l.findings.All()
+	diag.Sort(found)
+	if diag.HasErrors(found) {
+		return Result{Diagnostics: found}
+	}
+	return Result{
+		Suite:       &Suite{snap: config.Snapshot, now: opts.Now, files: l.files, cases: l.cases, catalogs: l.catalogs()},
+		Diagnostics: found,
+	}
+}
+
+// Len is the number of cases: of tests, and of the combinations of those with a matrix.
+func (s *Suite) Len() int { return len(s.cases) }
+
+// file is a file of tests.
+type file struct {
+	name  string
+	lines []string
+	tests *scenetestv1.TestFile
+	root  *source.Place
+}
+
+// parse reads a file, and checks what can be checked without the others.
+func (l *linker) parse(f source.File) {
+	tests := &scenetestv1.TestFile{}
+	tree := source.ParseInto(tests, []source.File{f})
+	l.reportAll(tree.Findings)
+	l.reportAll(scenes.Constrain(tests, tree.Root))
+	l.whole = l.whole && tree.Whole && !diag.HasErrors(tree.Findings)
+	lines := strings.Split(strings.ReplaceAll(string(f.Data), "\r\n", "\n"), "\n")
+	l.files = append(l.files, &file{name: f.Name, lines: lines, tests: tests, root: tree.Root})
+}

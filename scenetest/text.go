@@ -1,0 +1,132 @@
+package scenetest
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Text writes a report for people: a line for each file, what failed with the lines of the test file around it, and the counts at the end.
+type Text struct {
+	// Color marks outcomes with ANSI sequences, for terminals.
+	Color bool
+	// Verbose lists the cases that passed, too.
+	Verbose bool
+	// Prefix stands before the names of files, such as the directory with a slash.
+	Prefix string
+}
+
+// The ANSI sequences of coloured reports.
+const (
+	red, green, reset = "\x1b[31m", "\x1b[32m", "\x1b[0m"
+)
+
+// around is how many lines of a test file are shown before and behind the one that fails.
+const around = 2
+
+// Write writes the report to w.
+func (t Text) Write(w io.Writer, r *Report) error {
+	var b strings.Builder
+	for i := range r.Files {
+		t.file(&b, &r.Files[i])
+	}
+	outcome := t.paint(green, "ok")
+	if r.Failed > 0 {
+		outcome = t.paint(red, "FAIL")
+	}
+	fmt.Fprintf(&b, "%s: %d passed, %d failed", outcome, r.Passed, r.Failed)
+	if r.Deselected > 0 {
+		fmt.Fprintf(&b, ", %d not selected", r.Deselected)
+	}
+	fmt.Fprintf(&b, " (%s)\n", round(r.Took))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (t Text) file(b *strings.Builder, f *FileReport) {
+	failed := f.Failed()
+	if failed == 0 {
+		fmt.Fprintf(b, "%s   %s%s  %s (%s)\n", t.paint(green, "ok"), t.Prefix, clean(f.Name), plural(len(f.Cases), "test"), round(f.Took))
+	} else {
+		fmt.Fprintf(b, "%s %s%s  %d of %s failed (%s)\n", t.paint(red, "FAIL"), t.Prefix, clean(f.Name), failed, plural(len(f.Cases), "test"), round(f.Took))
+	}
+	for i := range f.Cases {
+		c := &f.Cases[i]
+		switch {
+		case len(c.Failures) > 0:
+			fmt.Fprintf(b, "  %s %s\n", t.paint(red, "FAIL"), c.title())
+			for j := range c.Failures {
+				t.failure(b, f, &c.Failures[j])
+			}
+		case t.Verbose:
+			fmt.Fprintf(b, "  %s   %s (%s)\n", t.paint(green, "ok"), c.title(), round(c.Took))
+		}
+	}
+}
+
+func (c *CaseReport) title() string {
+	if c.Cell == "" {
+		return clean(c.Test)
+	}
+	return clean(c.Test) + " [" + clean(c.Cell) + "]"
+}
+
+func (t Text) failure(b *strings.Builder, f *FileReport, x *Failure) {
+	fmt.Fprintf(b, "\n    %s%s:%d:%d", t.Prefix, clean(x.File), x.Line, x.Column)
+	if x.Path != "" {
+		fmt.Fprintf(b, ": %s", clean(x.Path))
+	}
+	b.WriteByte('\n')
+	if x.Message != "" {
+		fmt.Fprintf(b, "      %s\n", t.paint(red, clean(x.Message)))
+	}
+	if x.Want != "" || x.Got != "" {
+		fmt.Fprintf(b, "      want %s\n      got  %s\n", clean(x.Want), t.paint(red, clean(x.Got)))
+	}
+	for _, p := range x.Parts {
+		fmt.Fprintf(b, "      %s = %s\n", clean(p.Text), t.paint(red, clean(p.Value)))
+	}
+	b.WriteByte('\n')
+	for n := max(1, x.Line-around); n <= min(len(f.lines), x.Line+around); n++ {
+		mark := " "
+		if n == x.Line {
+			mark = ">"
+		}
+		b.WriteString(strings.TrimRight(fmt.Sprintf("    %s %4d | %s", mark, n, clean(f.lines[n-1])), " ") + "\n")
+	}
+	b.WriteByte('\n')
+}
+
+func (t Text) paint(color, s string) string {
+	if !t.Color {
+		return s
+	}
+	return color + s + reset
+}
+
+// round keeps times short.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(100 * time.Microsecond)
+	default:
+		return d.Round(time.Microsecond)
+	}
+}
+
+// clean keeps control characters of a file from commanding the terminal.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return ' '
+		case unicode.IsControl(r) && r != '\t':
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,120 @@
+package scenetest
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"google.golang.org/protobuf/proto"
+
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+
+	"proscenium/rules"
+	"proscenium/scenes/diag"
+	"proscenium/scenes/source"
+)
+
+// environment is what expressions below `that` may look at.
+var environment = sync.OnceValue(func() *rules.Messages {
+	return rules.NewMessages(map[string]proto.Message{
+		"request":  &pricingv1.GetPromotionInfoRequest{},
+		"response": &pricingv1.GetPromotionInfoResponse{},
+		"trace":    &pricingv1.Trace{},
+	})
+})
+
+// assertion is an expression below `that`.
+type assertion struct {
+	*rules.Assertion
+	at *source.Place
+}
+
+// assertion compiles an expression, each text once. It is nil where it does not compile, which was reported.
+func (l *linker) assertion(text string, at *source.Place) *assertion {
+	known, ok := l.compiled[text]
+	if !ok {
+		known.rule, known.problems = environment().Compile(text)
+		if l.compiled == nil {
+			l.compiled = map[string]compiled{}
+		}
+		l.compiled[text] = known
+	}
+	for _, p := range known.problems {
+		l.report(at.ErrorInside(p.Offset, p.Length, diag.Code(p.Code), p.Message, p.Hint))
+	}
+	if known.rule == nil {
+		return nil
+	}
+	return &assertion{Assertion: known.rule, at: at}
+}
+
+type compiled struct {
+	rule     *rules.Assertion
+	problems []rules.Problem
+}
+
+// check adds a failure for an expression that does not hold.
+func (c *comparison) check(a *assertion, values map[string]any) {
+	held, err := a.Holds(values)
+	if held && err == nil {
+		return
+	}
+	f := failureAt(a.at)
+	f.Path, f.Message = a.String(), "it is false"
+	if err != nil {
+		f.Message = "it cannot be evaluated: " + err.Error()
+	}
+	for _, o := range a.Explain(values) {
+		f.Parts = append(f.Parts, Part{Text: o.Text, Value: showValue(o.Value)})
+	}
+	c.failures = append(c.failures, f)
+}
+
+// showValue writes a value of an expression as test files do.
+func showValue(v ref.Val) string {
+	var b strings.Builder
+	writeValue(&b, v)
+	return shorten(b.String())
+}
+
+func writeValue(b *strings.Builder, v ref.Val) {
+	switch v := v.(type) {
+	case types.String:
+		b.WriteString(strconv.Quote(string(v)))
+		return
+	case types.Timestamp:
+		b.WriteString(v.Format(time.RFC3339Nano))
+		return
+	case types.Duration:
+		b.WriteString(v.Duration.String())
+		return
+	case traits.Lister:
+		writeElements(b, v)
+		return
+	}
+	if m, ok := v.Value().(proto.Message); ok {
+		writeMessage(b, m.ProtoReflect())
+		return
+	}
+	if text, ok := v.ConvertToType(types.StringType).(types.String); ok {
+		b.WriteString(string(text))
+		return
+	}
+	b.WriteString(v.Type().TypeName())
+}
+
+func writeElements(b *strings.Builder, list traits.Lister) {
+	b.WriteByte('[')
+	first := true
+	for it := list.Iterator(); it.HasNext() == types.True && b.Len() <= longest; first = false {
+		if !first {
+			b.WriteString(", ")
+		}
+		writeValue(b, it.Next())
+	}
+	b.WriteByte(']')
+}
