@@ -88,16 +88,7 @@ func New(deps Deps) (*Server, error) {
 	}
 	interceptors = append(interceptors, reported(report), validated(validator))
 
-	transport := connect.WithHandlerOptions(
-		connect.WithCodec(codec.New()),
-		connect.WithCodec(codec.NewJSON("json")),
-		connect.WithCodec(codec.NewJSON("json; charset=utf-8")),
-		connect.WithReadMaxBytes(MaxRequestBytes),
-		connect.WithCompressMinBytes(compressMinBytes),
-		withBoundedGzip(MaxRequestBytes, func() error {
-			return report.fail(context.Background(), failedCall{procedure: otherProcedure}, ofPrices.tooLarge())
-		}),
-	)
+	transport := connect.WithHandlerOptions(transportOf(report, ofPrices)...)
 	services := []string{pricingv1connect.PricingServiceName}
 	reflector := grpcreflect.NewStaticReflector(slices.Concat(services, []string{grpchealth.HealthV1ServiceName})...)
 	streams, stop := context.WithCancel(context.Background())

@@ -48,7 +48,7 @@ func (r *Reloader) outcome(files []source.File, unread []diag.Diagnostic) Status
 		status.Outcome = Unreadable
 		return r.resumed(status)
 	}
-	result := scenes.LoadFiles(files, r.options.Now())
+	result := r.loader.Load(files, r.options.Now())
 	status.Diagnostics = result.Diagnostics
 	if result.Snapshot == nil {
 		status.Outcome = Invalid
@@ -134,7 +134,7 @@ func (r *Reloader) resume(status *Status, view history.View, version string, ori
 	passed := Passed{Version: version}
 	files, err := view.Files(version)
 	if err == nil {
-		result := scenes.LoadFiles(files, r.options.Now())
+		result := r.loader.Load(files, r.options.Now())
 		if result.Snapshot == nil {
 			passed.Diagnostics = result.Diagnostics
 			status.Passed = append(status.Passed, passed)

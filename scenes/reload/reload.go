@@ -50,6 +50,7 @@ type Reloader struct {
 	source   Source
 	apply    func(*scenes.Snapshot) error
 	options  Options
+	loader   scenes.Loader // of Run alone
 	snapshot atomic.Pointer[scenes.Snapshot]
 	status   atomic.Pointer[published]
 	watchErr chan error

@@ -15,6 +15,7 @@ import (
 
 	"proscenium/scenes"
 	"proscenium/scenes/diag"
+	"proscenium/scenes/history"
 	"proscenium/scenes/reload"
 	"proscenium/scenes/source"
 )
@@ -90,9 +91,13 @@ func (m *memory) edit(files []source.File) {
 type bench struct {
 	*memory
 	*reload.Reloader
-	applied []string
-	loads   int
-	refuse  error
+	ctx       context.Context  // while it runs
+	history   *history.History // nil: of its own, in memory
+	applied   []string
+	loads     int
+	refuse    error
+	rollbacks []reload.Rollback
+	damage    error
 }
 
 func inBubble(t *testing.T, first []source.File, test func(b *bench)) {
@@ -107,12 +112,18 @@ func run(t *testing.T, b *bench, test func(b *bench)) {
 	t.Helper()
 	b.Reloader = reload.New(b.memory, func(s *scenes.Snapshot) error {
 		return b.serve(s.Bundle.GetClients()[0].GetDescription())
-	}, reload.Options{Settle: 200 * time.Millisecond, Poll: 10 * time.Second, OnLoad: func(reload.Status) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.loads++
-	}})
+	}, reload.Options{
+		Settle: 200 * time.Millisecond, Poll: 10 * time.Second, History: b.history,
+		OnLoad: func(reload.Status) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.loads++
+		},
+		OnRollback: func(r reload.Rollback) { b.rollbacks = append(b.rollbacks, r) },
+		OnDamage:   func(err error) { b.damage = err },
+	})
 	ctx, cancel := context.WithCancel(t.Context())
+	b.ctx = ctx
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

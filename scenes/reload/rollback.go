@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"proscenium/fault"
-	"proscenium/scenes"
 	"proscenium/scenes/diag"
 	"proscenium/scenes/history"
 )
@@ -88,7 +87,7 @@ func (r *Reloader) goBack(q request) error {
 	case err != nil:
 		return fault.New(fault.FailedPrecondition, "VERSION_DAMAGED", "the files of version %s cannot be read; the server's log says why", q.version).Because(err)
 	}
-	result := scenes.LoadFiles(files, r.options.Now())
+	result := r.loader.Load(files, r.options.Now())
 	if result.Snapshot == nil {
 		return &InvalidError{Version: q.version, Diagnostics: result.Diagnostics}
 	}
