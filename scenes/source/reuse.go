@@ -168,10 +168,11 @@ func (p *Place) reusedWritten() bool {
 
 // section is the top-level field that the place is in.
 func (p *Place) section() protoreflect.FieldDescriptor {
+	fields := p.from.into.Descriptor().Fields()
 	for p.parent.parent != nil {
 		p = p.parent
 	}
-	return p.from.into.Descriptor().Fields().ByTextName(p.name)
+	return fields.ByTextName(p.name)
 }
 
 // real is the place in the tree of its own file that stands for a place which was reused; any other place is its own.
