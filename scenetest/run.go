@@ -39,8 +39,11 @@ type Report struct {
 	Passed int `json:"passed"`
 	Failed int `json:"failed"`
 	// Deselected counts the cases that were not selected.
-	Deselected int           `json:"deselected"`
-	Took       time.Duration `json:"took_ns"`
+	Deselected int `json:"deselected"`
+	// Took is the time by the clock.
+	Took time.Duration `json:"took_ns"`
+	// Coverage is what all runs of the suite exercised; nil where it was not asked for.
+	Coverage *Coverage `json:"coverage,omitempty"`
 }
 
 // FileReport is what became of the cases of a file, in its order.
@@ -114,6 +117,9 @@ func (s *Suite) Run(ctx context.Context, sel Selection) (*Report, error) {
 	report := gatherReports(chosen, reports)
 	report.Deselected = len(s.cases) - len(chosen)
 	report.Took = time.Since(start)
+	if s.coverage != nil {
+		report.Coverage = s.coverage.report()
+	}
 	return report, nil
 }
 
@@ -140,6 +146,9 @@ func (s *systems) run(ctx context.Context, c *testCase) CaseReport {
 	start := time.Now()
 	report := CaseReport{Test: c.test, Cell: c.cell, Line: c.at.Span().Line}
 	answer, err := s.price(ctx, c)
+	if err == nil && s.coverage != nil {
+		s.coverage.saw(answer, s.of(c).Catalog)
+	}
 	report.Failures = c.judge(answer, err)
 	report.Took = time.Since(start)
 	return report

@@ -17,13 +17,14 @@ import (
 	"proscenium/scenes/source"
 )
 
-// Suite is the tests of a directory. It is immutable.
+// Suite is the tests of a directory. It does not change, but that it counts what runs exercised.
 type Suite struct {
 	snap     *scenes.Snapshot
 	now      time.Time
 	files    []*file
 	cases    []*testCase // in the order of files, tests and cells
 	catalogs map[string]*catalogFixture
+	coverage *coverage // nil: nobody asks
 }
 
 // Options say where things are.
@@ -32,6 +33,8 @@ type Options struct {
 	Catalog fs.FS
 	// Now is the clock that findings about times of the configuration go by. No test sees it.
 	Now time.Time
+	// Coverage counts what of the configuration is exercised, see Report.Coverage.
+	Coverage bool
 }
 
 // Result is what became of a directory.
@@ -58,10 +61,12 @@ func Load(fsys fs.FS, opts Options) Result {
 	if diag.HasErrors(found) {
 		return Result{Diagnostics: found}
 	}
-	return Result{
-		Suite:       &Suite{snap: config.Snapshot, now: opts.Now, files: l.files, cases: l.cases, catalogs: l.catalogs()},
-		Diagnostics: found,
+	s := &Suite{snap: config.Snapshot, now: opts.Now, files: l.files, cases: l.cases, catalogs: l.catalogs()}
+	if opts.Coverage {
+		parts, _ := source.Read(fsys) // they could be read a moment ago
+		s.coverage = instrument(config.Snapshot, source.Parse(parts).Root)
 	}
+	return Result{Suite: s, Diagnostics: found}
 }
 
 // Len is the number of cases: of tests, and of the combinations of those with a matrix.

@@ -20,7 +20,10 @@ import (
 )
 
 // systems are the engines of a run: one for each catalog, and for each set of commands that fail over it.
-type systems struct{ byKey map[string]*assembly.System }
+type systems struct {
+	byKey    map[string]*assembly.System
+	coverage *coverage // nil: nobody asks
+}
 
 func keyOf(c *testCase) string { return c.catalog + "\x00" + strings.Join(c.failing, ",") }
 
@@ -34,7 +37,7 @@ func (s *systems) close() {
 
 // open makes the systems that the cases need.
 func (s *Suite) open(cases []*testCase) (*systems, error) {
-	out := &systems{byKey: map[string]*assembly.System{}}
+	out := &systems{byKey: map[string]*assembly.System{}, coverage: s.coverage}
 	for _, c := range cases {
 		if out.of(c) != nil {
 			continue

@@ -32,10 +32,18 @@ const (
 var errClosed = errors.New("the watch was closed")
 
 // Directory is a Source: the files below a directory. The directory may be a mounted ConfigMap, be a symbolic link, and be removed and made anew.
-type Directory struct{ path string }
+type Directory struct {
+	path  string
+	enter func(folder string) bool // folders that are watched
+}
 
 // NewDirectory makes a Source of the files below path. The directory need not exist yet.
-func NewDirectory(path string) *Directory { return &Directory{path: path} }
+func NewDirectory(path string) *Directory { return &Directory{path: path, enter: source.IsFolder} }
+
+// WithTests is the same Source, whose watch also tells of changes of scene tests.
+func (d *Directory) WithTests() *Directory {
+	return &Directory{path: d.path, enter: source.IsTestFolder}
+}
 
 // Read reads the directory until it finds the same content twice: then all of it was there at one instant between the two.
 func (d *Directory) Read(ctx context.Context) ([]source.File, []diag.Diagnostic) {
@@ -74,7 +82,7 @@ func (d *Directory) Watch(ctx context.Context, changed chan<- struct{}) error {
 		return err
 	}
 	defer func() { _ = notifier.Close() }() // nothing is lost with it
-	w := watch{root: path, notifier: notifier, covered: map[string]fs.FileInfo{}}
+	w := watch{root: path, enter: d.enter, notifier: notifier, covered: map[string]fs.FileInfo{}}
 	ticker := time.NewTicker(renewal)
 	defer ticker.Stop()
 	if _, err := w.cover(); err != nil {
@@ -122,6 +130,7 @@ func notify(changed chan<- struct{}) {
 // watch holds the watches of a directory.
 type watch struct {
 	root     string
+	enter    func(folder string) bool
 	notifier *fsnotify.Watcher
 	covered  map[string]fs.FileInfo // folders watched, as they were when the watch was set
 }
@@ -177,7 +186,7 @@ func (w *watch) find(path string, found map[string]fs.FileInfo, depth int) {
 		return // the read of the files reports it
 	}
 	for _, e := range entries {
-		if (e.IsDir() || e.Type()&fs.ModeSymlink != 0) && source.IsFolder(e.Name()) {
+		if (e.IsDir() || e.Type()&fs.ModeSymlink != 0) && w.enter(e.Name()) {
 			w.find(filepath.Join(path, e.Name()), found, depth+1)
 		}
 	}
