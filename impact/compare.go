@@ -185,8 +185,14 @@ func enumPrefix(ed protoreflect.EnumDescriptor) string {
 	return strings.TrimSuffix(string(ed.Values().Get(0).Name()), "UNSPECIFIED")
 }
 
-// messageText is a message on one line, without what is at its default.
+// messageText is a message on one line, without what is at its default. Promotions and vouchers have names.
 func messageText(m protoreflect.Message) string {
+	switch named := m.Interface().(type) {
+	case *pricingv1.Promotion:
+		return promoName(named) + " at " + strconv.FormatInt(named.GetPrice(), 10)
+	case *pricingv1.Voucher:
+		return voucherName(named) + " for " + strconv.FormatInt(named.GetDiscount(), 10)
+	}
 	var parts []string
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {

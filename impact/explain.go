@@ -53,32 +53,40 @@ func because(c *PriceChange, before, after *pricingv1.GetPromotionInfoResponse) 
 		why = append(why, fmt.Sprintf("%s shows another price: tax mode", traceName(is)))
 	}
 	names := voucherNames(before, after)
-	for _, v := range old.GetVouchers() {
-		if v.GetModelId() != model || !v.GetApplied() {
-			continue
-		}
-		switch other := findVoucher(now, v); {
-		case other == nil:
-			why = append(why, fmt.Sprintf("voucher %s is not considered now", names(v)))
-		case !other.GetApplied():
-			why = append(why, fmt.Sprintf("voucher %s does not apply now: %s", names(v), other.GetReason()))
-		}
-	}
-	for _, v := range now.GetVouchers() {
-		if v.GetModelId() != model || !v.GetApplied() {
-			continue
-		}
-		switch other := findVoucher(old, v); {
-		case other == nil:
-			why = append(why, fmt.Sprintf("voucher %s was not considered before", names(v)))
-		case !other.GetApplied():
-			why = append(why, fmt.Sprintf("voucher %s did not apply before: %s", names(v), other.GetReason()))
-		}
-	}
+	why = append(why, lostVouchers(model, old, now, names, "now")...)
+	why = append(why, lostVouchers(model, now, old, names, "before")...)
 	if old.GetScenario() != now.GetScenario() {
 		why = append(why, fmt.Sprintf("scenario: %s -> %s", old.GetScenario(), now.GetScenario()))
 	}
 	return why[:min(len(why), maxReasons)]
+}
+
+// lostVouchers says why vouchers that one trace applies to a model are not applied in the other, which is that of now or before.
+func lostVouchers(model int64, applied, other *pricingv1.Trace, names func(id int64) string, when string) []string {
+	var why, absent []string
+	fate := map[string]string{"now": "no longer applies", "before": "did not apply"}[when]
+	for _, v := range applied.GetVouchers() {
+		if v.GetModelId() != model || !v.GetApplied() {
+			continue
+		}
+		name := names(v.GetVoucherId())
+		switch o := findVoucher(other, v); {
+		case o == nil:
+			absent = append(absent, name)
+		case o.GetLostToVoucherId() != 0:
+			why = append(why, fmt.Sprintf("voucher %s %s: %s saves more", name, fate, names(o.GetLostToVoucherId())))
+		case !o.GetApplied():
+			why = append(why, fmt.Sprintf("voucher %s %s: %s", name, fate, o.GetReason()))
+		}
+	}
+	switch {
+	case len(absent) == 0:
+	case len(other.GetVouchers()) == 0:
+		why = append(why, fmt.Sprintf("no vouchers %s: without %s", when, strings.Join(absent, " + ")))
+	default:
+		why = append(why, fmt.Sprintf("not among the vouchers to choose from %s: %s", when, strings.Join(absent, " + ")))
+	}
+	return why
 }
 
 func mainModel(resp *pricingv1.GetPromotionInfoResponse, item int64) int64 {
@@ -127,7 +135,7 @@ func drop(p *pricingv1.TracePromo) string {
 }
 
 // voucherNames names vouchers by their codes, as far as an answer has them.
-func voucherNames(answers ...*pricingv1.GetPromotionInfoResponse) func(*pricingv1.TraceVoucher) string {
+func voucherNames(answers ...*pricingv1.GetPromotionInfoResponse) func(id int64) string {
 	codes := map[int64]string{}
 	for _, resp := range answers {
 		for _, item := range resp.GetItems() {
@@ -138,10 +146,10 @@ func voucherNames(answers ...*pricingv1.GetPromotionInfoResponse) func(*pricingv
 			}
 		}
 	}
-	return func(v *pricingv1.TraceVoucher) string {
-		if c := codes[v.GetVoucherId()]; c != "" {
+	return func(id int64) string {
+		if c := codes[id]; c != "" {
 			return c
 		}
-		return fmt.Sprint(v.GetVoucherId())
+		return fmt.Sprint(id)
 	}
 }

@@ -31,8 +31,6 @@ type PriceChange struct {
 	Because []string `json:"because,omitempty"`
 	// Place is the file and line of the request in the recording.
 	Place string `json:"place"`
-	// File has the request, where one was written.
-	File string `json:"file,omitempty"`
 
 	request *Request
 	seq     int
@@ -48,7 +46,7 @@ func (p *PriceChange) ratio() float64 {
 	return math.Abs(p.delta()) / math.Abs(float64(p.Old))
 }
 
-// sameKey says whether two requests have the same change.
+// key is what changes of different requests have in common.
 func (p *PriceChange) key() priceKey {
 	return priceKey{p.Scene, p.Region, p.Currency, p.ItemID, p.ModelID, p.Old, p.New}
 }
@@ -129,15 +127,18 @@ func promoName(p *pricingv1.Promotion) string {
 	}
 }
 
+func voucherName(v *pricingv1.Voucher) string {
+	if v.GetCode() != "" {
+		return v.GetCode()
+	}
+	return fmt.Sprint(v.GetVoucherId())
+}
+
 // vouchersOf names what is taken off the price of a model.
 func vouchersOf(m *pricingv1.Model) string {
 	var names []string
 	for _, v := range m.GetVouchers().GetApplied() {
-		name := v.GetCode()
-		if name == "" {
-			name = fmt.Sprint(v.GetVoucherId())
-		}
-		names = append(names, name)
+		names = append(names, voucherName(v))
 	}
 	if len(names) == 0 { // the scene does not say which
 		if m.GetShopVoucherDiscount() != 0 {

@@ -19,6 +19,8 @@ type Report struct {
 
 	// Refusals are the requests that one side refuses, or the other for another reason.
 	Refusals []RefusalChange `json:"refusals,omitempty"`
+	// Refused are the requests that both sides refuse for the same reason: their answers do not differ, and say nothing of prices.
+	Refused []RefusalChange `json:"refused,omitempty"`
 	// Scenes, Regions and Clients are all that the requests name, those with the most changes first.
 	Scenes  []Part `json:"scenes,omitempty"`
 	Regions []Part `json:"regions,omitempty"`

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/recording"
@@ -38,8 +37,10 @@ type Options struct {
 	SceneName func(*pricingv1.GetPromotionInfoRequest) (string, bool)
 	// Done is told, from time to time, how many requests are done. It may be nil. It is called by one goroutine at a time.
 	Done func(requests int)
-	// Keep keeps the order of the recording, instead of pricing what is near in time together.
-	Keep bool
+	// Servers says that both sides price as of now: they are asked at the same time, in the order of the recording.
+	Servers bool
+	// Rate bounds how many requests are priced in a second; 0: no bound.
+	Rate float64
 }
 
 // Run prices each line of a recording on both sides and compares the answers. The report does not depend on the number of workers. An error ends
@@ -50,7 +51,7 @@ func Run(ctx context.Context, lines iter.Seq2[recording.Line, error], before, af
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run{ctx: ctx, opts: opts, before: before, after: after, read: newTally(0)}
+	r := &run{ctx: ctx, opts: opts, before: before, after: after, read: newTally(0), pace: newPace(opts.Rate)}
 	batches := make(chan []*subject)
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -68,6 +69,9 @@ func Run(ctx context.Context, lines iter.Seq2[recording.Line, error], before, af
 		return nil, context.Cause(ctx)
 	}
 	total.merge(r.read)
+	if total.requests == 0 && len(total.failures) == 0 {
+		return nil, ErrNoRequests
+	}
 	report := total.report()
 	report.Notes = r.notes()
 	return report, nil
@@ -79,6 +83,7 @@ type run struct {
 	opts          Options
 	before, after Pricer
 	done          int
+	pace          pace
 
 	// What the reader counts.
 	read                              *tally
@@ -178,7 +183,7 @@ func (r *run) sceneOf(msg *pricingv1.GetPromotionInfoRequest) string {
 
 // price prices a batch, and adds what it finds to total.
 func (r *run) price(batch []*subject, total *tally) {
-	if !r.opts.Keep {
+	if !r.opts.Servers {
 		// The catalog builds what depends on the time once for each stretch of it, and keeps few.
 		slices.SortStableFunc(batch, func(a, b *subject) int { return cmp.Compare(a.instant(), b.instant()) })
 	}
@@ -190,8 +195,7 @@ func (r *run) price(batch []*subject, total *tally) {
 		tallies[w] = newTally(r.opts.Top)
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(batch) && r.ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				before := r.before.Price(r.ctx, batch[i].Request)
-				after := r.after.Price(r.ctx, batch[i].Request)
+				before, after := r.both(batch[i].Request)
 				if r.ctx.Err() != nil {
 					return // a call that was cut short is no failure of a side
 				}
@@ -209,6 +213,21 @@ func (r *run) price(batch []*subject, total *tally) {
 	for _, t := range tallies {
 		total.merge(t)
 	}
+}
+
+// both asks both sides.
+func (r *run) both(req *Request) (before, after Answer) {
+	if !r.opts.Servers {
+		return r.before.Price(r.ctx, req), r.after.Price(r.ctx, req)
+	}
+	if !r.pace.wait(r.ctx) {
+		return before, after
+	}
+	var asking sync.WaitGroup
+	asking.Go(func() { before = r.before.Price(r.ctx, req) })
+	after = r.after.Price(r.ctx, req)
+	asking.Wait()
+	return before, after
 }
 
 // instant is when a request is priced, 0 for now.
@@ -230,7 +249,7 @@ func (r *run) notes() []string {
 		notes = append(notes, fmt.Sprintf("%d requests name their users by a pseudonym that was not resolved: what the catalog knows of these users, such as "+
 			"segments and vouchers, is missing on both sides", r.pseudonyms))
 	}
-	if r.untimed > 0 {
+	if r.untimed > 0 && !r.opts.Servers {
 		notes = append(notes, fmt.Sprintf("%d requests do not say when they arrived: they are priced as of now", r.untimed))
 	}
 	if r.withoutToken > 0 {
@@ -240,13 +259,4 @@ func (r *run) notes() []string {
 }
 
 // ErrNoRequests says that a recording has no line.
-var ErrNoRequests = errors.New("the recording has no request")
-
-// timeSpan is for people: the days from first to last.
-func timeSpan(first, last time.Time) string {
-	a, b := first.UTC().Format(time.DateOnly), last.UTC().Format(time.DateOnly)
-	if a == b {
-		return a
-	}
-	return a + " to " + b
-}
+var ErrNoRequests = errors.New("the recording has no request in it")

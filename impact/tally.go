@@ -154,13 +154,10 @@ func (t *tally) refused(s *subject, before, after *Refusal) bool {
 	if after != nil {
 		k.now, message = after.Reason, after.Message
 	}
-	if k.old == k.now {
-		return false
-	}
 	r := entry(t.refusals, k)
 	r.requests++
 	r.first.take(r.requests == 1, example{seq: s.seq, place: s.place, now: message})
-	return true
+	return k.old != k.now
 }
 
 // take keeps the example that comes first in the recording.
@@ -337,11 +334,15 @@ func (t *tally) report() *Report {
 		r.First, r.Last = &t.first, &t.last
 	}
 	for k, v := range t.refusals {
-		r.Refusals = append(r.Refusals, RefusalChange{Old: k.old, New: k.now, Scene: k.scene, Requests: v.requests, Message: v.first.now, Place: v.first.place})
+		change := RefusalChange{Old: k.old, New: k.now, Scene: k.scene, Requests: v.requests, Message: v.first.now, Place: v.first.place}
+		if k.old == k.now {
+			r.Refused = append(r.Refused, change)
+		} else {
+			r.Refusals = append(r.Refusals, change)
+		}
 	}
-	slices.SortFunc(r.Refusals, func(a, b RefusalChange) int {
-		return cmp.Or(cmp.Compare(b.Requests, a.Requests), strings.Compare(a.Scene, b.Scene), strings.Compare(a.Old, b.Old), strings.Compare(a.New, b.New))
-	})
+	slices.SortFunc(r.Refusals, byRequests)
+	slices.SortFunc(r.Refused, byRequests)
 	for path, f := range t.fields {
 		r.Fields = append(r.Fields, FieldChange{Path: path, Answers: f.answers, Values: f.values, Old: f.first.old, New: f.first.now, Place: f.first.place})
 	}
@@ -373,6 +374,10 @@ func (t *tally) report() *Report {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Side, b.Side), strings.Compare(a.Reason, b.Reason))
 	})
 	return r
+}
+
+func byRequests(a, b RefusalChange) int {
+	return cmp.Or(cmp.Compare(b.Requests, a.Requests), strings.Compare(a.Scene, b.Scene), strings.Compare(a.Old, b.Old), strings.Compare(a.New, b.New))
 }
 
 func parts(all map[string]*part) []Part {

@@ -24,11 +24,11 @@ type reviewFlags struct {
 	maxChanged float64
 }
 
-func (f *reviewFlags) register(cmd *cobra.Command) {
+func (f *reviewFlags) register(cmd *cobra.Command, maxChanged float64) {
 	cmd.Flags().StringArrayVar(&f.requests, "requests", nil, "recording: a file, a directory, or a pattern in quotes; may be given again")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json, or markdown for the comment of a pull request")
 	cmd.Flags().IntVar(&f.top, "top", 10, "how many of the largest price changes to show")
-	cmd.Flags().Float64Var(&f.maxChanged, "max-changed", 100, "end with 1 if more percent of the answers change")
+	cmd.Flags().Float64Var(&f.maxChanged, "max-changed", maxChanged, "end with 1 if more percent of the answers change")
 }
 
 func (f *reviewFlags) check(cmd *cobra.Command) error {
@@ -100,7 +100,7 @@ A difference is no failure: diff ends with 1 if NEW has errors, and where --exit
 			return nil
 		},
 	}
-	flags.register(cmd)
+	flags.register(cmd, 100)
 	cmd.Flags().StringVar(&catalogDir, "catalog", "", "directory of the catalog (default: the folder catalog of each side, or of the one that has it)")
 	cmd.Flags().StringVar(&userKey, "user-key", "", "file of the key of the recording's users, to price as the users of the catalog that they are")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 1 if there is any difference")

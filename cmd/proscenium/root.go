@@ -60,7 +60,7 @@ Exit codes: 0 done, 1 findings or a failed check, 2 wrong usage or could not run
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newServe(p), newValidate(), newPublish(), newTest(), newDiff(), newExplain(), newEval(), newSchema(), newImport(), newProvide(p), newVersion(),
+		newServe(p), newValidate(), newPublish(), newTest(), newDiff(), newVerify(p), newExplain(), newEval(), newSchema(), newImport(), newProvide(p), newVersion(),
 	)
 	return root
 }

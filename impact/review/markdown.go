@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"proscenium/impact"
 	"proscenium/scenes/diff"
@@ -64,7 +65,7 @@ func markdownImpact(b *strings.Builder, p *impact.Report) {
 		for _, c := range p.Prices {
 			fmt.Fprintf(b, "%s.\n", escape(sumLine(c)))
 		}
-		markdownTable(b, []string{"field", "answers", "values", "for example"}, "lrrl", columns(fieldRows(p.Fields), 4))
+		markdownTable(b, []string{"field", "answers", "values", "for example, amounts in minor units"}, "lrrl", columns(fieldRows(p.Fields), 4))
 		markdownTable(b, []string{"turns", "values"}, "lr", turnRows(p.Turns))
 		if len(p.Regions) > 1 {
 			markdownTable(b, []string{"region", "requests", "changed", "share", "dearer", "cheaper"}, "lrrrrr", partRows(p.Regions))
@@ -128,6 +129,11 @@ func markdownChange(c diff.Change) string {
 }
 
 func markdownNotes(b *strings.Builder, p *impact.Report) {
+	if rows := refusalRows(p.Refused); len(rows) > 0 {
+		fold(b, "Requests that both sides refuse", func() {
+			markdownTable(b, []string{"reason", "requests", "scene", "first at", "message"}, "lrlll", rows)
+		})
+	}
 	if rows := failureRows(p.NotCompared); len(rows) > 0 {
 		fmt.Fprintf(b, "\n**%s**\n", plural(p.Failed(), "request was not compared", "requests were not compared"))
 		markdownTable(b, []string{"why", "requests", "for example", "at"}, "lrll", rows)
@@ -198,9 +204,16 @@ func priceRows(changes []*impact.PriceChange) [][]string {
 // escape keeps what files hold from being read as Markdown or HTML, and names from being mentions of people.
 func escape(s string) string {
 	var b strings.Builder
-	for _, r := range s {
+	runes := []rune(strings.ReplaceAll(s, " -> ", " → "))
+	for i, r := range runes {
 		switch r {
-		case '\\', '`', '*', '_', '[', ']', '|', '#', '~', '>':
+		case '_':
+			// Between letters it is no emphasis.
+			if i == 0 || i == len(runes)-1 || !isWord(runes[i-1]) || !isWord(runes[i+1]) {
+				b.WriteByte('\\')
+			}
+			b.WriteRune(r)
+		case '\\', '`', '*', '[', ']', '|', '#', '~', '>':
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case '<':
@@ -215,6 +228,8 @@ func escape(s string) string {
 	}
 	return b.String()
 }
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // code is a text in backticks, more of them than it has itself.
 func code(s string) string {

@@ -111,13 +111,20 @@ func impactLine(p *impact.Report) string {
 func pricesLine(c impact.Prices) string {
 	var parts []string
 	if m := c.Dearer; m.Prices > 0 {
-		parts = append(parts, fmt.Sprintf("%s by %s (median; at most %s)", plural(m.Prices, "price rises", "prices rise"), amount(m.Median, c.Currency), amount(m.Largest, c.Currency)))
+		parts = append(parts, plural(m.Prices, "price rises", "prices rise")+by(m.Median, m.Largest, c.Currency))
 	}
 	if m := c.Cheaper; m.Prices > 0 {
-		parts = append(parts, fmt.Sprintf("%s by %s (median; at most %s)", plural(m.Prices, "price falls", "prices fall"), amount(-m.Median, c.Currency), amount(-m.Largest, c.Currency)))
+		parts = append(parts, plural(m.Prices, "price falls", "prices fall")+by(-m.Median, -m.Largest, c.Currency))
 	}
 	if len(parts) == 0 {
 		return ""
 	}
 	return strings.Join(parts, ", ") + "."
+}
+
+func by(median, largest int64, currency string) string {
+	if median == largest {
+		return " by " + amount(median, currency)
+	}
+	return fmt.Sprintf(" by %s in the median, at most by %s", amount(median, currency), amount(largest, currency))
 }

@@ -79,7 +79,11 @@ func refusalRows(refusals []impact.RefusalChange) [][]string {
 	}
 	rows := make([][]string, len(refusals))
 	for i, r := range refusals {
-		rows[i] = []string{outcome(r.Old) + " -> " + outcome(r.New), count(r.Requests), clean(r.Scene), clean(r.Place), clean(r.Message)}
+		what := outcome(r.Old) + " -> " + outcome(r.New)
+		if r.Old == r.New {
+			what = outcome(r.New)
+		}
+		rows[i] = []string{what, count(r.Requests), clean(r.Scene), clean(r.Place), clean(r.Message)}
 	}
 	return shown(rows)
 }

@@ -112,12 +112,13 @@ func (t Text) impact(b *strings.Builder, p *impact.Report) {
 		if len(p.Clients) > 1 {
 			t.table(b, "client\trequests\tchanged\t\tdearer\tcheaper", partRows(p.Clients))
 		}
-		t.table(b, "field\tanswers\tvalues\tfor example\tat", fieldRows(p.Fields))
+		t.table(b, "field\tanswers\tvalues\tfor example, amounts in minor units\tat", fieldRows(p.Fields))
 		t.table(b, "turns\tvalues", turnRows(p.Turns))
 		t.table(b, "refusals\trequests\tscene\tat\t", refusalRows(p.Refusals))
 		t.largest(b, "largest price changes", p.Largest)
 		t.largest(b, "largest price changes by percent", p.LargestByPercent)
 	}
+	t.table(b, "refused on both sides\trequests\tscene\tfor example at\t", refusalRows(p.Refused))
 	t.table(b, "not compared\trequests\tfor example\tat", failureRows(p.NotCompared))
 	for i, note := range p.Notes {
 		if i == 0 {
