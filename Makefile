@@ -28,11 +28,11 @@ generate: tools protovalidate
 	$(BIN)/buf generate --template buf.gen.yaml
 	$(BIN)/buf generate --template buf.gen.vt.yaml
 	$(BIN)/gofumpt -w gen
-	$(BIN)/buf build . --path proto/proscenium/config --as-file-descriptor-set --exclude-imports -o scenes/schema/config.binpb
+	$(BIN)/buf build . --path proto/proscenium/config --path proto/proscenium/scenetest --path proto/proscenium/pricing --as-file-descriptor-set --exclude-imports -o scenes/schema/config.binpb
 	go test ./scenes/schema -run GeneratedFilesAreCurrent -update
 
 # check-generated: fails when a committed generated file is not what `make generate` makes
-GENERATED := gen scenes/schema/config.binpb docs/reference/configuration.md configs/bundle.schema.json
+GENERATED := gen scenes/schema/config.binpb docs/reference/configuration.md configs/bundle.schema.json configs/test.schema.json
 check-generated: generate
 	@if [ -n "$$(git status --porcelain -- $(GENERATED))" ]; then git status --short -- $(GENERATED); \
 	  echo "generated files are not current: run 'make generate' and commit" >&2; exit 1; fi

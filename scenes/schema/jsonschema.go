@@ -17,24 +17,34 @@ type object = map[string]any
 
 // JSONSchema is the JSON Schema (draft 2020-12) of a configuration file. It accepts what the loader accepts of a single file, as far as a schema can
 // tell: references between entities, expressions, and rules over several fields are the loader's alone. It is text that ends with a line break.
-func JSONSchema() ([]byte, error) {
-	docs, err := readComments()
-	if err != nil {
+func JSONSchema() ([]byte, error) { return builder{}.schema(bundle(), "Proscenium configuration") }
+
+// TestJSONSchema is the JSON Schema (draft 2020-12) of a file of scene tests. It accepts what the loader accepts of a single file, as
+// JSONSchema does. Requests have no limits there: a test may want one that is refused.
+func TestJSONSchema() ([]byte, error) {
+	return builder{unlimited: "proscenium.pricing.v1"}.schema(testFile(), "Proscenium scene tests")
+}
+
+func (b builder) schema(of protoreflect.MessageDescriptor, title string) ([]byte, error) {
+	var err error
+	if b.docs, err = readComments(); err != nil {
 		return nil, err
 	}
-	b := builder{docs: docs}
-	root, err := b.message(bundle())
+	root, err := b.message(of)
 	if err != nil {
 		return nil, err
 	}
 	defs := object{}
-	for _, md := range messages()[1:] {
+	for _, md := range messages(of)[1:] {
+		if defs[string(md.Name())] != nil {
+			return nil, fmt.Errorf("two messages of %s are named %s", of.Name(), md.Name())
+		}
 		if defs[string(md.Name())], err = b.message(md); err != nil {
 			return nil, err
 		}
 	}
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	root["title"] = "Proscenium configuration"
+	root["title"] = title
 	root["$defs"] = defs
 	root["type"] = []string{"object", "null"} // an empty file is one
 	root["patternProperties"] = object{"^x-": object{"description": "Ignored: a place for anchors (&name)."}}
@@ -45,14 +55,29 @@ func JSONSchema() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-type builder struct{ docs comments }
+type builder struct {
+	docs comments
+	// unlimited is the package whose constraints are left out.
+	unlimited protoreflect.FullName
+}
+
+func (b builder) limitsOf(fd protoreflect.FieldDescriptor) (limits, error) {
+	if b.limitless(fd.ContainingMessage()) {
+		return limits{}, nil
+	}
+	return limitsOf(fd)
+}
+
+func (b builder) limitless(md protoreflect.MessageDescriptor) bool {
+	return b.unlimited != "" && md.ParentFile().Package() == b.unlimited
+}
 
 // message is the schema of a mapping. Nothing at all is a message without fields, if it may be that.
 func (b builder) message(md protoreflect.MessageDescriptor) (object, error) {
 	properties, required := object{}, []string{}
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
-		l, err := limitsOf(fd)
+		l, err := b.limitsOf(fd)
 		if err != nil {
 			return nil, err
 		}
@@ -82,6 +107,12 @@ func (b builder) oneofs(md protoreflect.MessageDescriptor, out object) error {
 		if one.IsSynthetic() {
 			continue
 		}
+		if b.limitless(md) {
+			if err := exclusive(one, out); err != nil {
+				return err
+			}
+			continue
+		}
 		rules, err := protovalidate.ResolveOneofRules(one)
 		if err != nil {
 			return fmt.Errorf("constraints of %s: %w", one.FullName(), err)
@@ -95,6 +126,15 @@ func (b builder) oneofs(md protoreflect.MessageDescriptor, out object) error {
 		}
 		out["type"], out["oneOf"] = "object", choices
 	}
+	return nil
+}
+
+// exclusive says that of two fields one may be written.
+func exclusive(one protoreflect.OneofDescriptor, out object) error {
+	if one.Fields().Len() != 2 || out["not"] != nil {
+		return fmt.Errorf("%s: only one oneof of two fields has a schema where there are no limits", one.FullName())
+	}
+	out["not"] = object{"required": []string{string(one.Fields().Get(0).Name()), string(one.Fields().Get(1).Name())}}
 	return nil
 }
 

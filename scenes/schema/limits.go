@@ -31,7 +31,7 @@ func (l limits) elements() limits { return limits{l.rules.GetRepeated().GetItems
 // required says whether a field that is not written breaks a constraint. Ids are required too, though 0 is a good one: see scenes.
 func (l limits) required(fd protoreflect.FieldDescriptor) bool {
 	switch {
-	case fd.Name() == "id":
+	case fd.Name() == "id", l.rules.GetRequired():
 		return true
 	case fd.IsList():
 		return l.rules.GetRepeated().GetMinItems() > 0
@@ -90,6 +90,9 @@ func (l limits) span(fd protoreflect.FieldDescriptor) (lowest, highest *int64) {
 	rules := l.rules.GetInt64()
 	if rules.HasGte() {
 		lowest = ptr(rules.GetGte())
+	}
+	if rules.HasGt() {
+		lowest = ptr(rules.GetGt() + 1)
 	}
 	if rules.HasLte() {
 		highest = ptr(rules.GetLte())

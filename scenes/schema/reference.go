@@ -17,7 +17,7 @@ func Reference() (string, error) {
 	}
 	r := reference{docs: docs}
 	r.intro()
-	for _, md := range messages() {
+	for _, md := range messages(bundle()) {
 		if err := r.message(md); err != nil {
 			return "", err
 		}
@@ -117,7 +117,7 @@ func link(d protoreflect.Descriptor) string {
 // enums lists the enums that fields have, in the order in which a reader meets them.
 func (r *reference) enums() {
 	seen := map[protoreflect.FullName]bool{}
-	for _, md := range messages() {
+	for _, md := range messages(bundle()) {
 		for i := range md.Fields().Len() {
 			ed := md.Fields().Get(i).Enum()
 			if ed == nil || seen[ed.FullName()] {

@@ -1,5 +1,5 @@
-// Package schema describes configuration files: as a JSON Schema, for editors, and as a reference, for people. Both are made from the
-// protobuf schema of the bundle, its comments and its constraints.
+// Package schema describes the files that people write: configuration as a JSON Schema, for editors, and as a reference, for people, and scene
+// tests as a JSON Schema. All are made from the protobuf schemas of the files, their comments and their constraints.
 package schema
 
 import (
@@ -13,15 +13,21 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
+	scenetestv1 "proscenium/gen/proscenium/scenetest/v1"
 )
 
-// image is the protobuf schema with its comments, which the generated Go code does not carry. `make generate` writes it.
+// image is the protobuf schemas with their comments, which the generated Go code does not carry. `make generate` writes it.
 //
 //go:embed config.binpb
 var image []byte
 
-// bundle is the message that files are parts of.
+// bundle is the message that configuration files are parts of.
 func bundle() protoreflect.MessageDescriptor { return (&configv1.Bundle{}).ProtoReflect().Descriptor() }
+
+// testFile is the message of a file of scene tests.
+func testFile() protoreflect.MessageDescriptor {
+	return (&scenetestv1.TestFile{}).ProtoReflect().Descriptor()
+}
 
 // comments are the comments of the schema, by the full names of what they are about.
 type comments map[protoreflect.FullName]string
@@ -70,8 +76,8 @@ func clean(comment string) string {
 	return strings.Join(kept, " ")
 }
 
-// messages are the bundle and all messages that it can hold, in the order in which a reader meets them.
-func messages() []protoreflect.MessageDescriptor {
+// messages are a message and all that it can hold, in the order in which a reader meets them.
+func messages(root protoreflect.MessageDescriptor) []protoreflect.MessageDescriptor {
 	var out []protoreflect.MessageDescriptor
 	seen := map[protoreflect.FullName]bool{}
 	var visit func(protoreflect.MessageDescriptor)
@@ -87,7 +93,7 @@ func messages() []protoreflect.MessageDescriptor {
 			}
 		}
 	}
-	visit(bundle())
+	visit(root)
 	return out
 }
 

@@ -20,7 +20,10 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	_ "proscenium/gen/proscenium/config/v1" // the schema that the image is compared with
+	// The schemas that the image is compared with.
+	_ "proscenium/gen/proscenium/config/v1"
+	_ "proscenium/gen/proscenium/pricing/v1"
+	_ "proscenium/gen/proscenium/scenetest/v1"
 
 	"proscenium/scenes/schema"
 	"proscenium/scenes/source"
@@ -28,9 +31,11 @@ import (
 
 var update = flag.Bool("update", false, "write the generated files")
 
-func compileSchema(t *testing.T) *jsonschema.Schema {
+func compileSchema(t *testing.T) *jsonschema.Schema { return compileFrom(t, schema.JSONSchema) }
+
+func compileFrom(t *testing.T, make func() ([]byte, error)) *jsonschema.Schema {
 	t.Helper()
-	data, err := schema.JSONSchema()
+	data, err := make()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +141,52 @@ func TestASchemaFindsWhatOneFileCanTell(t *testing.T) {
 	}
 }
 
+func TestGoodTestsKeepToTheirSchema(t *testing.T) {
+	s := compileFrom(t, schema.TestJSONSchema)
+	files, unread := source.ReadTests(os.DirFS("../../configs"))
+	if len(files) == 0 || len(unread) > 0 {
+		t.Fatal(unread)
+	}
+	for _, f := range files {
+		if err := check(t, s, string(f.Data)); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+	}
+	for _, good := range []string{
+		"",
+		"x-anything: [1, 2]\nfixtures:\n",
+		"tests: [{name: a, request: {}, expect: {refused: {reason: INVALID_REQUEST}}}]", // wrong requests can be tested
+		"tests: [{name: a, request: {region: us, user_id: -1, items: []}}]",
+		"tests: [{name: a, expect: {answer: {items: [{status: STATUS_OK}, {status: OK}], priced_at: 2026-01-31T18:00:00Z}}}]",
+		"fixtures: {times: {a: 2026-01-31T18:00:00Z}, users: {guest: {}, none: }, catalogs: {c: {tables: {items: 'item_id'}}}}",
+	} {
+		if err := check(t, s, good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+}
+
+func TestTheSchemaOfTestsFindsWhatOneFileCanTell(t *testing.T) {
+	s := compileFrom(t, schema.TestJSONSchema)
+	for _, wrong := range []string{
+		"test: []",
+		"tests: [{}]", // no name
+		"tests: [{name: a, request: {scene_id: 1, scene_name: b}}]",
+		"tests: [{name: a, request: {items: [{item: 1}]}}]",
+		"tests: [{name: a, expect: {answer: {items: [{status: GOOD}]}}}]",
+		"tests: [{name: a, expect: {answer: {totals: {final_price: '300'}}}}]",
+		"tests: [{name: a, failing: [tax.rates, tax.rates]}]",
+		"tests: [{name: a, cells: [{where: {}}]}]",
+		"tests: [{name: a, expect: {that: ['']}}]",
+		"fixtures: {times: {a: soon}}",
+		"fixtures: {users: {a: {user_id: 0}}}",
+	} {
+		if err := check(t, s, wrong); err == nil {
+			t.Errorf("%s keeps to the schema", wrong)
+		}
+	}
+}
+
 func TestLongNamesAndEmptySectionsKeepToTheSchema(t *testing.T) {
 	s := compileSchema(t)
 	for _, good := range []string{
@@ -176,9 +227,14 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tests, err := schema.TestJSONSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{
 		"../../docs/reference/configuration.md": reference,
 		"../../configs/bundle.schema.json":      string(editors), // named by the first line of the reference files
+		"../../configs/test.schema.json":        string(tests),   // and by that of their tests
 	} {
 		if *update {
 			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
