@@ -2,6 +2,8 @@ package scenes
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
@@ -10,18 +12,46 @@ import (
 	"proscenium/scenes/source"
 )
 
-// check looks at whether the parts of a bundle make sense together. linked says that every reference was understood.
-func check(parsed source.Parsed, links links, linked bool, now time.Time) []diag.Diagnostic {
-	c := &checker{bundle: parsed.Bundle, root: parsed.Root, whole: parsed.Whole, links: links, now: now}
+// check looks at whether the parts of a bundle make sense together, which is found out only while values and references are right: otherwise what
+// seems to make no sense may only be what was not understood, so no more than single entities are looked at; linked says that they are.
+func check(parsed source.Parsed, links links, exprs expressions, linked bool, now time.Time) []diag.Diagnostic {
+	c := &checker{bundle: parsed.Bundle, root: parsed.Root, whole: parsed.Whole, links: links, exprs: exprs, now: now}
 	c.regions()
 	c.types()
 	c.rules()
-	c.scenes()
-	c.downgrades()
+	c.switches()
+	c.dependencies()
+	c.caches()
 	if linked {
+		c.scenes()
+		c.downgrades()
+		c.experiments()
 		c.unused()
 	}
 	return c.findings.All()
+}
+
+// withoutFollowing leaves out the warnings about entities that have an error: what makes no sense there may only be what was not understood.
+func withoutFollowing(findings, before []diag.Diagnostic) []diag.Diagnostic {
+	wrong := map[string]bool{}
+	for _, d := range slices.Concat(before, findings) {
+		if d.Severity == diag.Error {
+			wrong[entityOf(d.Path)] = true
+		}
+	}
+	if len(wrong) == 0 {
+		return findings
+	}
+	return slices.DeleteFunc(findings, func(d diag.Diagnostic) bool { return d.Severity == diag.Warning && wrong[entityOf(d.Path)] })
+}
+
+// entityOf is the part of a path that names an entity: scenes[3] of scenes[3].voucher.enabled.
+func entityOf(path string) string {
+	if i := strings.IndexByte(path, ']'); i >= 0 {
+		return path[:i+1]
+	}
+	section, _, _ := strings.Cut(path, ".")
+	return section
 }
 
 type checker struct {
@@ -29,6 +59,8 @@ type checker struct {
 	root     *source.Place
 	whole    bool
 	links    links
+	exprs    expressions
+	original bool // there is an original price
 	now      time.Time
 	findings diag.List
 }
@@ -65,13 +97,19 @@ func zone(name string) (*time.Location, error) {
 
 func (c *checker) types() {
 	var original *source.Place
+	unread := false // one that may be the original price was not understood
 	for i, t := range c.bundle.GetPriceRuleTypes() {
 		at := c.root.Field("price_rule_types").Index(i)
 		if t.GetFlexibleLiveStream() && t.GetExclusivity() != configv1.Exclusivity_EXCLUSIVITY_LIVE_STREAM && !at.Field("exclusivity").Bad() {
 			c.report(at.Field("flexible_live_stream").Error(diag.NeedsLiveStream, "flexible_live_stream is for live-stream promotions only",
 				"write exclusivity: LIVE_STREAM, or take flexible_live_stream out"))
 		}
+		if t.GetIsOriginalPrice() && t.GetExclusivity() > configv1.Exclusivity_EXCLUSIVITY_NONE {
+			c.report(at.Field("exclusivity").Warning(diag.ExclusiveOriginal, fmt.Sprintf("original price %s is for some users only: the others have no price at all", t.GetName()),
+				"take exclusivity out of the type of list prices"))
+		}
 		if !t.GetIsOriginalPrice() {
+			unread = unread || at.Field("is_original_price").Bad()
 			continue
 		}
 		here := at.Field("is_original_price")
@@ -83,27 +121,10 @@ func (c *checker) types() {
 		d.Related = []diag.Related{original.Span().Related("the first original price")}
 		c.report(d)
 	}
-	if original == nil && c.whole && !c.root.Field("price_rule_types").Bad() {
+	c.original = original != nil
+	if original == nil && c.whole && !unread && !c.root.Field("price_rule_types").Bad() {
 		c.report(c.root.Field("price_rule_types").Error(diag.OriginalPriceMissing, "no price rule type is the original price",
 			"write is_original_price: true on the type of list prices"))
-	}
-}
-
-// rules finds rules that say nothing.
-func (c *checker) rules() {
-	for i, r := range c.bundle.GetExclusionRules() {
-		if at := c.root.Field("exclusion_rules").Index(i); r.GetWhen() == "" && len(r.GetExcludedPriceRuleTypes()) == 0 && !at.Field("when").Bad() {
-			c.report(at.Field("name").Warning(diag.MatchesAll, fmt.Sprintf("exclusion rule %s drops every promotion, also the original price", r.GetName()),
-				"list excluded_price_rule_types, or write a condition in when"))
-		}
-	}
-}
-
-func (c *checker) downgrades() {
-	for i, d := range c.bundle.GetDowngrades() {
-		if at := c.root.Field("downgrades").Index(i).Field("until"); d.GetUntil() != nil && !d.GetUntil().AsTime().After(c.now) {
-			c.report(at.Warning(diag.DowngradeEnded, "this downgrade has ended", "take it out, or set a later time"))
-		}
 	}
 }
 
@@ -125,10 +146,56 @@ func (c *checker) unused() {
 			}
 		}
 	}
+	c.unusedCommands()
 	for name, i := range c.links.scenarios.byName {
 		if !c.links.scenarios.used[name] && !c.bundle.GetScenarios()[i].GetRetired() {
 			c.report(c.root.Field("scenarios").Index(i).Field("name").Warning(diag.Unused, fmt.Sprintf("no scene runs scenario %s", name),
 				"take it out, or mark it retired: true to reserve its id and name"))
 		}
 	}
+}
+
+// unusedCommands finds providers and eligibility rules that nobody asks.
+func (c *checker) unusedCommands() {
+	for i, d := range c.bundle.GetDependencies() {
+		if d.GetCommand() == "" || onlyCatalog(d) || c.called(d.GetCommand()) { // saying what is so anyway does no harm
+			continue
+		}
+		c.report(c.root.Field("dependencies").Index(i).Field("command").Warning(diag.Unused, fmt.Sprintf("no scene needs %s, so its provider is never called", d.GetCommand()),
+			"take the dependency out, or let a scene need what it answers"))
+	}
+	for i, r := range c.bundle.GetEligibilityRules() {
+		why := ""
+		switch {
+		case !c.exclusive(r.GetCommand()):
+			why = "no price rule type has that exclusivity"
+		case !c.asksCatalog(r.GetCommand()):
+			why = "the dependency has another provider, which does not read it"
+		case !c.called(r.GetCommand()):
+			why = "no scene runs a scenario in login_mode"
+		default:
+			continue
+		}
+		c.report(c.root.Field("eligibility_rules").Index(i).Field("command").Warning(diag.Unused, fmt.Sprintf("nothing uses the rule for %s: %s", r.GetCommand(), why),
+			"take it out, or mend what keeps it from being asked"))
+	}
+}
+
+func onlyCatalog(d *configv1.Dependency) bool {
+	for _, p := range d.GetRegions() {
+		if !isCatalog(p) {
+			return false
+		}
+	}
+	return d.GetProvider() == nil || isCatalog(d.GetProvider())
+}
+
+// exclusive says whether promotions of some type are asked of the command.
+func (c *checker) exclusive(command string) bool {
+	want := map[string]configv1.Exclusivity{
+		"eligibility.exclusive_price": configv1.Exclusivity_EXCLUSIVITY_EXCLUSIVE_PRICE,
+		"eligibility.live_stream":     configv1.Exclusivity_EXCLUSIVITY_LIVE_STREAM,
+		"eligibility.welcome_package": configv1.Exclusivity_EXCLUSIVITY_WELCOME_PACKAGE,
+	}[command]
+	return slices.ContainsFunc(c.bundle.GetPriceRuleTypes(), func(t *configv1.PriceRuleType) bool { return t.GetExclusivity() == want })
 }

@@ -9,8 +9,8 @@ import (
 	"proscenium/scenes/source"
 )
 
-// scenes finds switches of scenes that do nothing, because what they depend on is off.
-func (c *checker) scenes() {
+// switches finds those of scenes that do nothing, because what they depend on is off.
+func (c *checker) switches() {
 	flexible := false
 	for _, t := range c.bundle.GetPriceRuleTypes() {
 		flexible = flexible || t.GetFlexibleLiveStream()
@@ -19,7 +19,7 @@ func (c *checker) scenes() {
 		at := c.root.Field("scenes").Index(i)
 		c.voucherSwitches(s, at.Field("voucher"))
 		c.displaySwitches(s, at)
-		if s.GetModelDisplay().GetNeedSoldOutFlexibleLiveStreamPromo() && !flexible && c.whole {
+		if s.GetModelDisplay().GetNeedSoldOutFlexibleLiveStreamPromo() && !flexible && c.whole && !c.root.Field("price_rule_types").Bad() {
 			c.report(at.Field("model_display").Field("need_sold_out_flexible_live_stream_promo").Warning(diag.NoEffect,
 				"no price rule type is flexible_live_stream, so there is none to return", "mark a type, or take this out"))
 		}

@@ -45,7 +45,9 @@ func Constrain(m proto.Message, root *source.Place) []diag.Diagnostic {
 		switch {
 		case at.Bad(): // reported already, for what was wrong with it
 		case oneof != nil:
-			findings.Add(unchosen(at, oneof))
+			if !anyBad(at, oneof) {
+				findings.Add(unchosen(at, oneof))
+			}
 		default:
 			findings.Add(violation(at, v))
 		}
@@ -61,7 +63,7 @@ func missingIDs(parsed source.Parsed, findings *diag.List) {
 		}
 		list := parsed.Root.Field(string(fd.Name()))
 		for i := range v.List().Len() {
-			if id := list.Index(i).Field("id"); !id.Written() {
+			if id := list.Index(i).Field("id"); !id.Written() && !id.Bad() {
 				findings.Add(id.Error(diag.MissingField, "id is required", "give it a number that no other has, and that never changes"))
 			}
 		}
@@ -89,6 +91,16 @@ func placeOf(root *source.Place, md protoreflect.MessageDescriptor, path *valida
 		}
 	}
 	return at, nil
+}
+
+// anyBad says whether one of the choices was written, and not understood.
+func anyBad(at *source.Place, oneof protoreflect.OneofDescriptor) bool {
+	for i := range oneof.Fields().Len() {
+		if at.Field(string(oneof.Fields().Get(i).Name())).Bad() {
+			return true
+		}
+	}
+	return false
 }
 
 // unchosen is about a oneof of which nothing was written.

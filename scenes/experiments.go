@@ -17,7 +17,7 @@ func (l *linker) experimentReferences() {
 		at := l.root.Field("experiments").Index(i)
 		for j, name := range e.GetScenes() {
 			here := at.Field("scenes").Index(j)
-			if s, ok := l.find(l.scenes, name, here); ok && e.GetName() != "" && l.bundle.GetScenes()[s].GetAbTest() != e.GetName() {
+			if s, ok := l.find(l.scenes, name, here); ok && !l.takesPart(s, e.GetName()) {
 				d := here.Error(diag.ExperimentMismatch, fmt.Sprintf("scene %s does not name experiment %s", name, e.GetName()),
 					fmt.Sprintf("write ab_test: %s into the scene, or take it out here; a scene takes part in one experiment at most", e.GetName()))
 				d.Related = []diag.Related{l.root.Field("scenes").Index(s).Field("ab_test").Span().Related("the scene")}
@@ -26,6 +26,15 @@ func (l *linker) experimentReferences() {
 		}
 		l.groups(e, at.Field("groups"))
 	}
+}
+
+// takesPart says whether a scene names the experiment, or, by a fault of its own, may mean to.
+func (l *linker) takesPart(scene int, experiment string) bool {
+	named := l.bundle.GetScenes()[scene].GetAbTest()
+	if named == experiment || experiment == "" || l.root.Field("scenes").Index(scene).Field("ab_test").Bad() {
+		return true
+	}
+	return l.experiments.means([]string{named}, experiment)
 }
 
 // groups checks that the groups of an experiment have names of their own, and hold all of its units.

@@ -2,8 +2,6 @@ package scenes
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
 
@@ -35,12 +33,17 @@ type linker struct {
 	bundle   *configv1.Bundle
 	root     *source.Place
 	whole    bool
+	broken   map[string]bool // the paths of values that break a constraint
 	findings diag.List
 }
 
-// link checks that what entities name is there, once, and may be used so.
-func link(parsed source.Parsed) (links, []diag.Diagnostic) {
-	l := &linker{bundle: parsed.Bundle, root: parsed.Root, whole: parsed.Whole}
+// link checks that what entities name is there, once, and may be used so. constraints are the findings about single values: a name that is
+// wrong by itself is not missed elsewhere too.
+func link(parsed source.Parsed, constraints []diag.Diagnostic) (links, []diag.Diagnostic) {
+	l := &linker{bundle: parsed.Bundle, root: parsed.Root, whole: parsed.Whole, broken: make(map[string]bool, len(constraints))}
+	for _, d := range constraints {
+		l.broken[d.Path] = true
+	}
 	l.index()
 	l.clientReferences()
 	l.scenarioReferences()
@@ -83,8 +86,11 @@ func indexBy[E any](l *linker, kind, plural, list, field string, entities []E, n
 	for i, e := range entities {
 		n := name(e)
 		if n == "" { // reported by the constraints, or when it was read
-			x.whole = x.whole && !places.Index(i).Field(field).Bad()
+			x.whole = false
 			continue
+		}
+		if len(l.broken) > 0 && l.broken[places.Index(i).Field(field).Path()] {
+			x.whole = false // what others call it may be what it should be called
 		}
 		first, twice := x.byName[n]
 		if !twice {
@@ -132,13 +138,18 @@ func (l *linker) find(x *index, name string, at *source.Place) (int, bool) {
 	if !x.whole {
 		return 0, false // it may be in what was not understood
 	}
-	hint := ""
-	if x.guesses > 0 {
-		x.guesses--
-		hint = diag.Suggest(name, x.plural, slices.Sorted(maps.Keys(x.byName)))
-	}
-	l.report(at.Error(diag.UnknownReference, fmt.Sprintf("there is no %s %s", x.kind, name), hint))
+	l.report(at.Error(diag.UnknownReference, fmt.Sprintf("there is no %s %s", x.kind, name), x.suggest(name)))
 	return 0, false
+}
+
+// means says whether a list holds a name that nothing has, and that probably means this one: then that is what is wrong.
+func (x *index) means(names []string, name string) bool {
+	for _, n := range names {
+		if _, known := x.byName[n]; !known && diag.Nearest(n, []string{name}) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // findAll is find for each element of a list of names.

@@ -26,13 +26,15 @@ func (l *Loader) load(files []source.File, unread []diag.Diagnostic, now time.Ti
 	parsed, parts := source.ParseReusing(files, l.parts)
 	l.parts = parts
 	parsed.Whole = parsed.Whole && len(unread) == 0
-	links, unlinked := link(parsed)
-	findings := slices.Concat(unread, parsed.Findings, unlinked)
+	constraints := constrain(parsed.Without(l.checked))
+	links, unlinked := link(parsed, constraints)
+	findings := slices.Concat(unread, parsed.Findings, constraints, unlinked)
 	linked := !diag.HasErrors(findings)
 
 	expressions, rules, wrong := compileExpressions(parsed, l.rules)
 	l.rules = rules
-	findings = slices.Concat(findings, constrain(parsed.Without(l.checked)), wrong, check(parsed, links, linked, now))
+	findings = slices.Concat(findings, wrong, literals(parsed, links, expressions))
+	findings = append(findings, withoutFollowing(check(parsed, links, expressions, linked, now), findings)...)
 	diag.Sort(findings)
 	if diag.HasErrors(findings) {
 		return Result{Diagnostics: limited(findings)}

@@ -52,7 +52,7 @@ func (l *linker) sceneReferences() {
 	listed := sets(l.bundle.GetExperiments(), (*configv1.Experiment).GetScenes)
 	for i, s := range l.bundle.GetScenes() {
 		at := l.root.Field("scenes").Index(i)
-		if c, ok := l.find(l.clients, s.GetClient(), at.Field("client")); ok && s.GetName() != "" && !allowed[c][s.GetName()] {
+		if c, ok := l.find(l.clients, s.GetClient(), at.Field("client")); ok && !allowed[c][s.GetName()] && l.lists(l.clientScenes(c), s.GetName(), at) {
 			client := l.root.Field("clients").Index(c)
 			d := at.Field("client").Error(diag.SceneNotAllowed, fmt.Sprintf("client %s owns scene %s but does not allow it", s.GetClient(), s.GetName()),
 				fmt.Sprintf("add %s to the client's allowed_scenes", s.GetName()))
@@ -69,6 +69,26 @@ func (l *linker) sceneReferences() {
 		l.experimentOf(s, at, listed)
 		l.stock(s.GetStock(), at.Field("stock"))
 	}
+}
+
+// nameList is a list of names of scenes, with its place.
+type nameList struct {
+	names []string
+	at    *source.Place
+}
+
+func (l *linker) clientScenes(i int) nameList {
+	return nameList{l.bundle.GetClients()[i].GetAllowedScenes(), l.root.Field("clients").Index(i).Field("allowed_scenes")}
+}
+
+func (l *linker) experimentScenes(i int) nameList {
+	return nameList{l.bundle.GetExperiments()[i].GetScenes(), l.root.Field("experiments").Index(i).Field("scenes")}
+}
+
+// lists says whether it is worth a finding that a list lacks a scene: not where the list was not understood, or names the scene wrongly, or the
+// scene's own name is wrong, each of which was reported.
+func (l *linker) lists(list nameList, scene string, at *source.Place) bool {
+	return scene != "" && !list.at.Bad() && !l.scenes.means(list.names, scene) && (len(l.broken) == 0 || !l.broken[at.Field("name").Path()])
 }
 
 // sets are the names that each entity lists.
@@ -97,7 +117,7 @@ func (l *linker) scenario(name string, at *source.Place) {
 func (l *linker) experimentOf(s *configv1.Scene, scene *source.Place, listed []map[string]bool) {
 	at := scene.Field("ab_test")
 	i, ok := l.find(l.experiments, s.GetAbTest(), at)
-	if !ok || s.GetName() == "" || listed[i][s.GetName()] {
+	if !ok || listed[i][s.GetName()] || !l.lists(l.experimentScenes(i), s.GetName(), scene) {
 		return
 	}
 	d := at.Error(diag.ExperimentMismatch, fmt.Sprintf("experiment %s does not list scene %s", s.GetAbTest(), s.GetName()),
@@ -108,7 +128,7 @@ func (l *linker) experimentOf(s *configv1.Scene, scene *source.Place, listed []m
 
 // stock checks that what is a part of the stock is asked for together with it.
 func (l *linker) stock(s *configv1.SceneStock, at *source.Place) {
-	if s.GetNeedStock() {
+	if s.GetNeedStock() || at.Field("need_stock").Bad() {
 		return
 	}
 	for _, part := range []struct {

@@ -73,14 +73,28 @@ const (
 
 // Findings about sense: the configuration can serve, but hardly does what its author wants.
 const (
-	Unused         Code = "UNUSED"
-	NoEffect       Code = "NO_EFFECT"
-	MatchesAll     Code = "MATCHES_ALL"
-	DowngradeEnded Code = "DOWNGRADE_ENDED"
+	Unused            Code = "UNUSED"
+	NoEffect          Code = "NO_EFFECT"
+	MatchesAll        Code = "MATCHES_ALL"
+	MatchesNothing    Code = "MATCHES_NOTHING"
+	AlwaysTrue        Code = "ALWAYS_TRUE"
+	NothingLeft       Code = "NOTHING_LEFT"
+	EmptyScene        Code = "EMPTY_SCENE"
+	NobodyEligible    Code = "NOBODY_ELIGIBLE"
+	ExclusiveOriginal Code = "EXCLUSIVE_ORIGINAL_PRICE"
+	SameSalt          Code = "SAME_SALT"
+	SameUnit          Code = "SAME_UNIT"
+	TimesContradict   Code = "TIMES_CONTRADICT"
+	CacheSize         Code = "CACHE_SIZE"
+	DowngradeEnded    Code = "DOWNGRADE_ENDED"
+	DowngradeTwice    Code = "DOWNGRADE_TWICE"
 )
 
 func senseCodes() []Code {
-	return []Code{Unused, NoEffect, MatchesAll, DowngradeEnded}
+	return []Code{
+		Unused, NoEffect, MatchesAll, MatchesNothing, AlwaysTrue, NothingLeft, EmptyScene, NobodyEligible, ExclusiveOriginal, SameSalt, SameUnit, TimesContradict,
+		CacheSize, DowngradeEnded, DowngradeTwice,
+	}
 }
 
 // Codes are all codes, in the order of the documentation.

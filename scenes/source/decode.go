@@ -97,11 +97,12 @@ func (d *decoder) unknownField(md protoreflect.MessageDescriptor, key *yaml.Node
 	for i := range md.Fields().Len() {
 		names = append(names, string(md.Fields().Get(i).Name()))
 	}
-	hint := diag.Nearest(key.Value, names)
-	if hint != "" {
-		hint = "did you mean " + hint + "?"
-	} else {
-		hint = "fields here: " + strings.Join(names, ", ")
+	hint := "fields here: " + strings.Join(names, ", ")
+	if near := diag.Nearest(key.Value, names); near != "" {
+		hint = "did you mean " + near + "?"
+		at.guess(near, &Place{text: d.text, key: key})
+	} else if home := homeOf(key.Value, d.into.Descriptor()); home != "" {
+		hint = key.Value + " is a field of " + home + ": indent it below that"
 	}
 	found := d.span(key).Finding(diag.UnknownField, diag.Error, "unknown field "+key.Value, hint)
 	found.Path = at.Field(key.Value).Path()

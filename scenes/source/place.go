@@ -23,6 +23,7 @@ type Place struct {
 	value    *yaml.Node // the value itself
 	children []*Place
 	bad      bool
+	guessed  bool // nothing is written here, but a misspelt field beside it was probably meant to be; then it is bad
 
 	// from is the part that the place was reused from; nil if it was parsed with the rest. Then text, key, written, value and children are
 	// those of real, and asked for there; only the list of a section has its children itself.
@@ -175,8 +176,27 @@ func (p *Place) finding(at Span, code diag.Code, severity diag.Severity, message
 // add makes the place of a child.
 func (p *Place) add(child *Place) *Place {
 	child.parent = p
+	for i, c := range p.children {
+		if c.guessed && c.name == child.name {
+			child.bad = p.kind == root // one file has the section, another one a misspelt part of it
+			p.children[i] = child
+			return child
+		}
+	}
 	p.children = append(p.children, child)
 	return child
+}
+
+// guess marks a field as one that was probably meant by a misspelt one: what is wrong with it has been reported.
+func (p *Place) guess(name string, meant *Place) {
+	at := p.Field(name)
+	switch {
+	case !at.Written() && !at.guessed:
+		meant.name, meant.kind, meant.bad, meant.guessed = name, field, true, true
+		p.add(meant)
+	case p.kind == root:
+		at.bad = true
+	}
 }
 
 // width is how many columns a scalar takes on its first line; 1 where it is not one.
