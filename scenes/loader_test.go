@@ -271,3 +271,24 @@ func describe(s *scenes.Snapshot) []string {
 	}
 	return out
 }
+
+// An expression that is good in one place may be wrong in another.
+func TestAKeptExpressionIsThatOfItsPlace(t *testing.T) {
+	files := base(t)
+	var loader scenes.Loader
+	list := func() []source.File {
+		var out []source.File
+		for name, text := range files {
+			out = append(out, source.File{Name: name, Data: []byte(text)})
+		}
+		source.Sort(out)
+		return out
+	}
+	if first := loader.Load(list(), today); first.Snapshot == nil {
+		t.Fatal(first.Diagnostics)
+	}
+	files["rules.yaml"] = strings.ReplaceAll(files["rules.yaml"], "promo.price < 1000", "voucher.type == 'SHOP_VOUCHER'") // as that of a voucher pool
+	if second := loader.Load(list(), today); second.Snapshot != nil {
+		t.Error("a rule of promotions may look at vouchers")
+	}
+}
