@@ -36,19 +36,19 @@ func (n *nameCheck) typeProblem(e *cel.Error) Problem {
 		return n.src.value(CodeType, id, fmt.Sprintf("%s is needed here, this is %s", want, got), convertHint(want, got))
 	}
 	if t, _, is := cutMessage(e.Message, "type '", "' does not support field selection"); is {
-		return n.src.node(CodeType, id, fmt.Sprintf("%s has no fields", t), "")
+		return n.src.node(CodeType, id, fmt.Sprintf("%s has no fields", t), "take the point and what follows it away; only names of variables have points")
 	}
 	if t, _, is := cutMessage(e.Message, "expression of type '", "' cannot be range"); is {
-		return n.src.value(CodeType, id, fmt.Sprintf("%s has no elements: a list is needed", t), "")
+		return n.src.value(CodeType, id, fmt.Sprintf("%s has no elements: a list is needed", t), "loop over a list, such as item.labels or [1, 2]")
 	}
 	if function, _, is := cutMessage(e.Message, "invalid ", " argument"); is {
 		literal := n.src.tokenOf(id)
 		return n.src.node(CodeValue, id, fmt.Sprintf("%s is not a %s", n.src.text[literal.start:literal.end], function), valueHints()[function])
 	}
 	if strings.HasPrefix(e.Message, "comprehension exceeds nesting limit") {
-		return n.src.node(CodeCost, id, fmt.Sprintf("more than %d loops inside each other", maxLoops), "")
+		return n.src.node(CodeCost, id, fmt.Sprintf("more than %d loops inside each other", maxLoops), "write x in list instead of the innermost loop")
 	}
-	return n.src.node(CodeType, id, e.Message, "")
+	return n.src.node(CodeType, id, "this does not fit together: "+e.Message, "try its parts one by one with proscenium eval")
 }
 
 // cutMessage takes the words out of a message of the checker: between prefix and middle, and between middle and the last quote.
@@ -83,15 +83,19 @@ func (n *nameCheck) overloadProblem(id int64, function, args string) Problem {
 	given := splitTypes(strings.TrimSuffix(strings.TrimPrefix(args, "("), ")"))
 	switch {
 	case function == operators.Conditional:
-		return n.src.node(CodeType, id, "? : needs a bool and two values of one type, not "+list(given), "")
+		return n.src.node(CodeType, id, "? : needs a bool and two values of one type, not "+list(given), "write condition ? a : b, with a and b of one type")
 	case function == operators.Index && len(given) == 2:
-		return n.src.node(CodeType, id, fmt.Sprintf("%s has no element [%s]", given[0], given[1]), "")
+		return n.src.node(CodeType, id, fmt.Sprintf("%s has no element [%s]", given[0], given[1]), "elements of a list have numbers from 0, as in item.labels[0]; for a value in it use value in list")
 	case function == operators.In && len(given) == 2:
 		return n.src.node(CodeType, id, fmt.Sprintf("%s cannot be in %s", given[0], given[1]), inHint(given[0], given[1]))
 	case len(given) == 2:
 		return n.src.node(CodeType, id, fmt.Sprintf("no operator %s for %s and %s", symbol(function), given[0], given[1]), convertHint(given[0], given[1]))
 	default:
-		return n.src.node(CodeType, id, fmt.Sprintf("no operator %s for %s", symbol(function), list(given)), "")
+		hint := "- takes a number"
+		if function == operators.LogicalNot {
+			hint = "! takes a condition; put parentheses around a comparison: !(a == b)"
+		}
+		return n.src.node(CodeType, id, fmt.Sprintf("no operator %s for %s", symbol(function), list(given)), hint)
 	}
 }
 
@@ -114,8 +118,8 @@ func splitTypes(text string) []string {
 }
 
 func inHint(needle, haystack string) string {
-	if strings.HasPrefix(haystack, "list(") {
-		return ""
+	if element, is := strings.CutPrefix(haystack, "list("); is {
+		return "the list has elements of type " + strings.TrimSuffix(element, ")") + ": " + convertHint(needle, strings.TrimSuffix(element, ")"))
 	}
 	if needle == "string" && haystack == "string" {
 		return "for a part of a text use text.contains(part)"
@@ -144,7 +148,7 @@ func convertHint(a, b string) string {
 	if strings.HasPrefix(pair[0], "list(") || strings.HasPrefix(pair[1], "list(") {
 		return "for an element of a list use x in list"
 	}
-	return ""
+	return "both must be of one type"
 }
 
 // signatures of a function, for a hint.
@@ -154,7 +158,7 @@ func (n *nameCheck) signatures(function string) string {
 			return "there is " + list(info.Signatures)
 		}
 	}
-	return ""
+	return seeVariables(n.env)
 }
 
 // checkValues finds constants that cannot be right: patterns, and texts that a variable of a closed set never has.
@@ -191,7 +195,7 @@ func checkPattern(src *source, e ast.Expr) *Problem {
 	text, _ := e.AsLiteral().(types.String)
 	steps, err := patternSteps(string(text))
 	if err != nil {
-		p := src.node(CodeValue, e.ID(), err.Error(), "the syntax is that of RE2; write patterns as r'…' so that a backslash is one")
+		p := src.node(CodeValue, e.ID(), "the pattern is wrong: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "the syntax is that of RE2; write patterns as r'…' so that a backslash is one")
 		return &p
 	}
 	if steps > maxPatternSteps {

@@ -12,7 +12,7 @@ import (
 func checkCost(env *environment, src *source, checked *cel.Ast) *Problem {
 	estimate, err := env.cel.EstimateCost(checked, sizes{env})
 	if err != nil {
-		p := src.whole(CodeInternal, "the cost cannot be estimated: "+err.Error(), "")
+		p := src.whole(CodeInternal, "the cost cannot be estimated: "+err.Error(), "write it in another way, and report this: it is a fault of the program")
 		return &p
 	}
 	if estimate.Max <= env.spec.costLimit {

@@ -39,7 +39,7 @@ func (n *nameCheck) walk(e ast.Expr) {
 			n.walk(entry.AsMapEntry().Value())
 		}
 	case ast.StructKind:
-		n.report(CodeUnknownName, e.ID(), "messages cannot be made here", "")
+		n.report(CodeUnknownName, e.ID(), "messages cannot be made here", "use variables, texts, numbers and lists")
 	case ast.ComprehensionKind:
 		n.loop(e)
 	}
@@ -128,6 +128,9 @@ func (n *nameCheck) call(e ast.Expr) {
 	if near, is := nearest(name, n.env.functions); hint == "" && is {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
+	if hint == "" {
+		hint = seeVariables(n.env)
+	}
 	message := "unknown function " + name
 	_, isMacro := slices.BinarySearch(n.env.functions, name)
 	if isMacro {
@@ -140,6 +143,11 @@ func (n *nameCheck) call(e ast.Expr) {
 		return
 	}
 	n.all(call.Args())
+}
+
+// seeVariables tells where all names are listed.
+func seeVariables(env *environment) string {
+	return fmt.Sprintf("proscenium eval --variables --place %s lists what there is", env.place)
 }
 
 // cover leaves all names in the expressions out.

@@ -64,7 +64,7 @@ func newSource(text string) (*source, *Problem) {
 	src := &source{text: text, lines: []int{0}}
 	for at, r := range text {
 		if _, n := utf8.DecodeRuneInString(text[at:]); r == utf8.RuneError && n == 1 {
-			return nil, &Problem{Code: CodeSyntax, Offset: at, Length: 1, Message: "the expression is not valid UTF-8"}
+			return nil, &Problem{Code: CodeSyntax, Offset: at, Length: 1, Message: "the expression is not valid UTF-8", Hint: "write it anew in UTF-8"}
 		}
 		src.runes = append(src.runes, at)
 		if r == '\n' {

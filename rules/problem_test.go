@@ -19,6 +19,7 @@ func findProblems(t *testing.T, place Place, expr string) []found {
 	}
 	var all []found
 	for _, p := range problems {
+		inPlainWords(t, p)
 		token := ""
 		if expr != "" {
 			token = expr[p.Offset : p.Offset+p.Length]
@@ -26,6 +27,19 @@ func findProblems(t *testing.T, place Place, expr string) []found {
 		all = append(all, found{p.Code, token, p.Message, p.Hint})
 	}
 	return all
+}
+
+// inPlainWords wants a remedy, and none of the words in which a grammar or a type checker speaks.
+func inPlainWords(t *testing.T, p Problem) {
+	t.Helper()
+	if p.Hint == "" {
+		t.Errorf("there is no hint: %+v", p)
+	}
+	for _, word := range []string{"expecting", "overload", "mismatched", "extraneous", "viable", "_==_", "_&&_", "Syntax error", "undeclared", "identifier", "literal", "does not fit together"} {
+		if strings.Contains(p.Message+p.Hint, word) {
+			t.Errorf("%q is no word for who edits configuration: %+v", word, p)
+		}
+	}
 }
 
 func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
@@ -63,12 +77,12 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 			{CodeUnknownName, "exists", "the iteration variable item hides the variables of item", "give it another name, such as x"},
 		}},
 		{"types are not values", `promo.id == int`, []found{{CodeUnknownName, "int", "unknown name int", roots}}},
-		{"messages", `google.protobuf.Int64Value{value: 1} == 1`, []found{{CodeUnknownName, "{", "messages cannot be made here", ""}}},
+		{"messages", `google.protobuf.Int64Value{value: 1} == 1`, []found{{CodeUnknownName, "{", "messages cannot be made here", "use variables, texts, numbers and lists"}}},
 
 		// Functions.
 		{"unknown functions, called both ways", `foo(1) + promo.price.bar(2) > 0`, []found{
-			{CodeUnknownName, "foo", "unknown function foo", ""},
-			{CodeUnknownName, "bar", "unknown function bar", ""},
+			{CodeUnknownName, "foo", "unknown function foo", "proscenium eval --variables --place promo_rule lists what there is"},
+			{CodeUnknownName, "bar", "unknown function bar", "proscenium eval --variables --place promo_rule lists what there is"},
 		}},
 		{"a misspelt function", `item.name.startWith('a')`, []found{{CodeUnknownName, "startWith", "unknown function startWith", "did you mean startsWith?"}}},
 		{"a misspelt macro, once", `item.labels.exist (x, x == 'a')`, []found{{CodeUnknownName, "exist", "unknown function exist", "did you mean exists?"}}},
@@ -94,7 +108,7 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 		{"an operand that is no condition", `promo.price && true`, []found{
 			{CodeType, "promo.price", "bool is needed here, this is int", "write true or false without quotes, or compare the value first"},
 		}},
-		{"a field of a number", `promo.price.x == 1`, []found{{CodeType, "x", "int has no fields", ""}}},
+		{"a field of a number", `promo.price.x == 1`, []found{{CodeType, "x", "int has no fields", "take the point and what follows it away; only names of variables have points"}}},
 		{"a function of another type", `promo.price.startsWith('a')`, []found{
 			{CodeType, "startsWith", "int has no startsWith(string)", "there is string.startsWith(string) -> bool"},
 		}},
@@ -110,16 +124,16 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 			{CodeType, "==", "no operator == for list(string) and string", "for an element of a list use x in list"},
 		}},
 		{"a list of two types", `item.id in [1, 'a']`, []found{{CodeType, "'a'", "int is needed here, this is string", "write the number without quotes, or convert: string(x)"}}},
-		{"a condition with two types", `promo.sold_out ? 1 : 'a'`, []found{{CodeType, "?", "? : needs a bool and two values of one type, not bool, int and string", ""}}},
-		{"an index of another type", `item.labels['a'] == 'b'`, []found{{CodeType, "[", "list(string) has no element [string]", ""}}},
-		{"a loop over a number", `item.id.exists(x, x == 1)`, []found{{CodeType, "item.id", "int has no elements: a list is needed", ""}}},
+		{"a condition with two types", `promo.sold_out ? 1 : 'a'`, []found{{CodeType, "?", "? : needs a bool and two values of one type, not bool, int and string", "write condition ? a : b, with a and b of one type"}}},
+		{"an index of another type", `item.labels['a'] == 'b'`, []found{{CodeType, "[", "list(string) has no element [string]", "elements of a list have numbers from 0, as in item.labels[0]; for a value in it use value in list"}}},
+		{"a loop over a number", `item.id.exists(x, x == 1)`, []found{{CodeType, "item.id", "int has no elements: a list is needed", "loop over a list, such as item.labels or [1, 2]"}}},
 		{"a result of another type", ` promo.price `, []found{
 			{CodeResultType, "promo.price", "promo_rule needs an expression of type bool, this one is of type int", "compare the number with something: == 1, or > 0"},
 		}},
 
 		// Values.
 		{"a wrong pattern", `item.name.matches('(abc')`, []found{
-			{CodeValue, "'(abc'", "error parsing regexp: missing closing ): `(abc`", "the syntax is that of RE2; write patterns as r'…' so that a backslash is one"},
+			{CodeValue, "'(abc'", "the pattern is wrong: missing closing ): `(abc`", "the syntax is that of RE2; write patterns as r'…' so that a backslash is one"},
 		}},
 		{"a pattern that is long only when it runs", `item.name.matches('(a{100}b){9}')`, []found{
 			{CodeCost, "'(a{100}b){9}'", "the pattern compiles to 929 steps, more than 500", "repeat less: x{1000} is a thousand steps"},
@@ -139,21 +153,41 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 			"avoid loops within loops, and sets of two variables; write the shorter list as a constant",
 		}}},
 		{"too many loops inside each other", `[1].all(a, [1].all(b, [1].all(c, [1].all(d, a + b + c + d > 0))))`, []found{
-			{CodeCost, "all", "more than 3 loops inside each other", ""},
+			{CodeCost, "all", "more than 3 loops inside each other", "write x in list instead of the innermost loop"},
 		}},
 
 		// Syntax.
 		{"nothing", ``, []found{{CodeSyntax, "", "the expression is empty", "write an expression, or leave the field out"}}},
 		{"a comment only", ` // later`, []found{{CodeSyntax, " // later", "the expression is empty", "write an expression, or leave the field out"}}},
-		{"half an expression", "promo.price >\n", []found{{CodeSyntax, ">", "the expression ends too early", ""}}},
-		{"a missing parenthesis", `((promo.sold_out)`, []found{{CodeSyntax, ")", "the expression ends without )", ""}}},
+		{"half an expression", "promo.price >\n", []found{{CodeSyntax, ">", "the expression ends too early", "write what is to follow >, or take it out"}}},
+		{"a missing parenthesis", `((promo.sold_out)`, []found{{CodeSyntax, ")", "the expression ends without )", "write ) where it belongs"}}},
 		{"one equals sign", `'ü' = item.name`, []found{{CodeSyntax, "=", "unknown sign =", "use == to compare"}}},
 		{"and in words", `promo.sold_out and true`, []found{{CodeSyntax, "and", "unexpected and", "use &&"}}},
 		{"a string without an end", "item.name == 'abc", []found{
 			{CodeSyntax, "'abc", "the string has no end, or an unknown escape", `end it with the quote that it begins with; write \\ for a backslash`},
 		}},
-		{"a number that is too large", `promo.id < 99999999999999999999`, []found{{CodeSyntax, "99999999999999999999", "invalid int literal", ""}}},
-		{"a loop without a name", `item.labels.exists(1, true)`, []found{{CodeSyntax, "1", "argument must be a simple name", ""}}},
+		{"a number that is too large", `promo.id < 99999999999999999999`, []found{{CodeSyntax, "99999999999999999999", "the number 99999999999999999999 is too large", "whole numbers go to 9223372036854775807"}}},
+		{"a loop without a name", `item.labels.exists(1, true)`, []found{{CodeSyntax, "1", "the first argument of a loop is a name", "such as x, in item.labels.exists(x, x == 'a')"}}},
+		{"a bracket that is not closed", `item.id in [1, 2`, []found{{CodeSyntax, "2", "the expression ends without ]", "write ] where it belongs"}}},
+		{"a bracket too many", `(promo.sold_out))`, []found{{CodeSyntax, ")", "unexpected )", "take it out, or open it before"}}},
+		{"two values side by side", `promo.sold_out promo.price > 1`, []found{
+			{CodeSyntax, "promo", "unexpected promo", "write an operator between sold_out and promo, such as == or &&, or take one of them out"},
+		}},
+		{"two operators side by side", `promo.price > < 1`, []found{
+			{CodeSyntax, "<", "unexpected <", "something is missing between > and <, or one of them is too much"},
+		}},
+		{"an operator at the beginning", `&& promo.sold_out`, []found{
+			{CodeSyntax, "&&", "unexpected &&", "an expression begins with a variable, a text in quotes, a number, ! or ("},
+		}},
+		{"a word of the language", `promo.sold_out && while`, []found{
+			{CodeSyntax, "while", "while is a word of the language and names nothing", "quote it if it is a text, or use another name"},
+		}},
+		{"a number of the wrong kind", `item.id in ['1']`, []found{
+			{CodeType, "in", "int cannot be in list(string)", "the list has elements of type string: write the number without quotes, or convert: string(x)"},
+		}},
+		{"not, of a number", `!promo.price == 1`, []found{
+			{CodeType, "!", "no operator ! for int", "! takes a condition; put parentheses around a comparison: !(a == b)"},
+		}},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
@@ -262,7 +296,7 @@ func FuzzCompile(f *testing.F) {
 		rule, problems := Compile(place, expr)
 		for _, p := range problems {
 			end := p.Offset + p.Length
-			if p.Code == "" || p.Message == "" || p.Offset < 0 || p.Length < 1 || end > max(len(expr), 1) {
+			if p.Code == "" || p.Message == "" || p.Hint == "" || p.Offset < 0 || p.Length < 1 || end > max(len(expr), 1) {
 				t.Fatalf("%q: %+v is outside of %d bytes", expr, p, len(expr))
 			}
 			if utf8.ValidString(expr) && (!utf8.ValidString(expr[:p.Offset]) || expr != "" && !utf8.ValidString(expr[p.Offset:end])) {

@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -45,11 +47,14 @@ func (s *source) syntaxProblem(offset int, text string, atEnd bool) Problem {
 		return s.at(CodeSyntax, 0, len(s.text), "the expression is empty", "write an expression, or leave the field out")
 	}
 	if last := s.tokens[len(s.tokens)-1]; atEnd || offset >= last.end {
-		message := "the expression ends too early"
+		word := s.text[last.start:last.end]
+		message, hint := "the expression ends too early", fmt.Sprintf("write what is to follow %s, or take it out", word)
 		if missing, found := quoted(text, "missing "); found {
-			message = fmt.Sprintf("the expression ends without %s", missing)
+			message, hint = fmt.Sprintf("the expression ends without %s", missing), fmt.Sprintf("write %s where it belongs", missing)
+		} else if open := s.unclosed(); open != "" && !strings.ContainsAny(word, "&|=<>+-*/%!,.([{") {
+			message, hint = fmt.Sprintf("the expression ends without %s", closers[open]), fmt.Sprintf("write %s where it belongs", closers[open])
 		}
-		return s.at(CodeSyntax, last.start, last.end-last.start, message, "")
+		return s.at(CodeSyntax, last.start, last.end-last.start, message, hint)
 	}
 	found := token{offset, offset + 1}
 	for _, t := range s.tokens {
@@ -58,20 +63,79 @@ func (s *source) syntaxProblem(offset int, text string, atEnd bool) Problem {
 		}
 	}
 	word := s.text[found.start:found.end]
-	message, hint := "unexpected "+word, syntaxHints()[word]
+	message, hint := "unexpected "+word, cmp.Or(syntaxHints()[word], s.unexpectedHint(found))
 	switch {
 	case isQuote(word[0]) && strings.HasPrefix(text, "token recognition error"):
 		message, hint = "the string has no end, or an unknown escape", "end it with the quote that it begins with; write \\\\ for a backslash"
 	case strings.HasPrefix(text, "token recognition error"):
-		message = "unknown sign " + word
+		message, hint = "unknown sign "+word, cmp.Or(syntaxHints()[word], "texts are written in quotes; names have letters, digits and _")
 	case strings.HasPrefix(text, "missing "):
 		if missing, ok := quoted(text, "missing "); ok {
-			message = fmt.Sprintf("%s is missing before %s", missing, word)
+			message, hint = fmt.Sprintf("%s is missing before %s", missing, word), fmt.Sprintf("write %s, or take %s out", missing, word)
 		}
-	case !strings.Contains(text, "expecting") && !strings.HasPrefix(text, "no viable"):
-		message = text // such as an integer that is too large
+	default:
+		for _, known := range parserWords() {
+			if strings.HasPrefix(text, known.begins) {
+				message, hint = strings.ReplaceAll(known.message, "WORD", word), known.hint
+				break
+			}
+		}
 	}
 	return s.at(CodeSyntax, found.start, found.end-found.start, message, hint)
+}
+
+// parserWords say in other words what the parser finds beside its grammar. WORD stands for the token.
+func parserWords() []struct{ begins, message, hint string } {
+	const loop = "the first argument of a loop is a name"
+	return []struct{ begins, message, hint string }{
+		{"invalid int literal", "the number WORD is too large", "whole numbers go to 9223372036854775807"},
+		{"invalid uint literal", "the number WORD is too large", "whole numbers go to 9223372036854775807, and are written without u"},
+		{"invalid double literal", "the number WORD is too large", "write a smaller one; money is in whole minor units"},
+		{"reserved identifier", "WORD is a word of the language and names nothing", "quote it if it is a text, or use another name"},
+		{"argument must be a simple name", loop, "such as x, in item.labels.exists(x, x == 'a')"},
+		{"argument is not an identifier", loop, "such as x, in item.labels.exists(x, x == 'a')"},
+		{"iteration variable overwrites", "WORD cannot be the name of an element", "give it another name, such as x"},
+		{"unsupported syntax", "WORD is not part of the language here", "every variable is there: leave out ? and `"},
+		{"unterminated quoted identifier", "names are not quoted", "write the name as it is; texts stand in ' or \""},
+		{"unexpected quoted identifier", "names are not quoted", "write the name as it is; texts stand in ' or \""},
+	}
+}
+
+// closers are the brackets that end what others begin.
+var closers = map[string]string{"(": ")", "[": "]", "{": "}"}
+
+// unclosed is the innermost bracket that is open at the end of the text; empty if all are closed.
+func (s *source) unclosed() string {
+	var open []string
+	for _, t := range s.tokens {
+		word := s.text[t.start:t.end]
+		switch {
+		case closers[word] != "":
+			open = append(open, word)
+		case len(open) > 0 && word == closers[open[len(open)-1]]:
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) == 0 {
+		return ""
+	}
+	return open[len(open)-1]
+}
+
+// unexpectedHint looks at what stands before a token that does not belong there.
+func (s *source) unexpectedHint(found token) string {
+	word := s.text[found.start:found.end]
+	i := slices.Index(s.tokens, found)
+	switch {
+	case strings.ContainsAny(word[:1], ")]}"):
+		return "take it out, or open it before"
+	case i > 0 && (isLetter(word[0]) || isDigit(word[0]) || isQuote(word[0])):
+		return fmt.Sprintf("write an operator between %s and %s, such as == or &&, or take one of them out", s.text[s.tokens[i-1].start:s.tokens[i-1].end], word)
+	case i > 0:
+		return fmt.Sprintf("something is missing between %s and %s, or one of them is too much", s.text[s.tokens[i-1].start:s.tokens[i-1].end], word)
+	default:
+		return "an expression begins with a variable, a text in quotes, a number, ! or ("
+	}
 }
 
 // quoted is the word in quotes behind a prefix.
