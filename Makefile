@@ -2,7 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 BIN := $(CURDIR)/.build/bin
 
-.PHONY: run test bench lint generate check-generated tools clean
+.PHONY: run test etcd bench lint generate check-generated tools clean
 
 # run: the reference marketplace on embedded parts, on http://127.0.0.1:8080; an edit under configs/ takes effect at once
 run:
@@ -12,6 +12,12 @@ run:
 test:
 	go vet ./...
 	go test -race ./...
+
+# etcd: some tests run etcd; here it is installed, by root on Debian. Without it they say that they did not run, and fail where CI=true
+etcd:
+	@command -v etcd || { [ "$$(id -u)" = 0 ] && apt-get update && \
+	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends etcd-server; } || \
+	  { echo "etcd is not installed, and can't be from here; on Debian: apt-get install etcd-server" >&2; exit 1; }
 
 # bench: what prices cost, as ratios against a baseline of the same run; about two minutes
 bench:
