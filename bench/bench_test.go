@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	rounds    = 7 // of each server in turn
-	round     = 1500 * time.Millisecond
-	procedure = pricingv1connect.PricingServiceGetPromotionInfoProcedure
+	rounds = 7 // of each server in turn
+	round  = 1500 * time.Millisecond
 )
 
 // TestMain is also the main function of the server processes.

@@ -16,7 +16,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
 )
+
+const procedure = pricingv1connect.PricingServiceGetPromotionInfoProcedure
 
 // call is an HTTP/1.1 request as it goes over the wire.
 func call(address, procedure string, body []byte) []byte {
