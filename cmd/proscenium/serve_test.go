@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 type serving struct {
 	command      *exec.Cmd
 	prices       string // URL of the main port
+	banner       string // up to the addresses
 	admin        string
 	mu           sync.Mutex
 	stderr       bytes.Buffer
@@ -42,13 +44,36 @@ func (s *serving) log() string {
 	return s.stderr.String()
 }
 
+// built is the directory of the binary, made by the first test that needs it.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// build is the path of the binary.
 func build(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "proscenium")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "proscenium-test-"); built.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	return binary
+	return filepath.Join(built.dir, "proscenium")
 }
 
 var addresses = regexp.MustCompile(`(?s)prices  (http://\S+).*admin   (http://\S+)`)
@@ -76,6 +101,7 @@ func startServing(t *testing.T, binary string, args ...string) *serving {
 			break
 		}
 	}
+	s.banner = banner.String()
 	if s.prices == "" {
 		t.Fatalf("the server does not say where it listens: %q\n%s", banner.String(), s.log())
 	}
