@@ -129,6 +129,9 @@ func inHint(needle, haystack string) string {
 
 // convertHint tells how two types can meet.
 func convertHint(a, b string) string {
+	if a == "null" || b == "null" {
+		return "nothing is null: compare with the empty value, such as '' or 0"
+	}
 	pair := []string{a, b}
 	slices.Sort(pair)
 	switch strings.Join(pair, " ") {
@@ -155,6 +158,9 @@ func convertHint(a, b string) string {
 func (n *nameCheck) signatures(function string) string {
 	for _, info := range n.env.functionInfos() {
 		if info.Name == function {
+			if n := len(info.Signatures); n > 3 {
+				return "there is " + strings.Join(info.Signatures[:3], ", ") + fmt.Sprintf(" and %d more", n-3)
+			}
 			return "there is " + list(info.Signatures)
 		}
 	}

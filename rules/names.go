@@ -83,7 +83,11 @@ func (n *nameCheck) path(e ast.Expr) {
 	case len(placesOf(root)) > 0:
 		n.report(CodeNotAvailable, nodes[0].ID(), fmt.Sprintf("%s is not available in %s", root, n.env.place), "there are "+list(n.env.spec.roots))
 	default:
-		n.report(CodeUnknownName, nodes[0].ID(), "unknown name "+root, n.didYouMean(strings.TrimPrefix(strings.Join(parts, "."), ".")))
+		hint := syntaxHints()[root] // and, or, not
+		if hint == "" {
+			hint = n.didYouMean(strings.TrimPrefix(strings.Join(parts, "."), "."))
+		}
+		n.report(CodeUnknownName, nodes[0].ID(), "unknown name "+root, hint)
 	}
 }
 

@@ -9,37 +9,22 @@ import (
 	"cel.dev/cel-go/cel"
 )
 
-// syntaxProblems turns the parser's errors into problems. After the first one the parser guesses how to go on; what it then says of the next
-// token, and of the end of the text, is left out.
+// syntaxProblems is the first of the parser's errors as a problem: after it the parser guesses how to go on, and what it then says is about its
+// guess.
 func (s *source) syntaxProblems(errs []*cel.Error) []Problem {
-	var problems []Problem
-	last := 0 // end of the token after the last problem
+	var first *Problem
 	for _, e := range errs {
 		text := strings.TrimPrefix(e.Message, "Syntax error: ")
-		if strings.Contains(text, "recursion") {
+		if strings.Contains(text, "recursion") || strings.Contains(text, "exceeds limit") {
 			return []Problem{s.whole(CodeTooLong, "the expression nests too deep", "leave parentheses out, and split long chains of operators")}
 		}
 		atEnd := strings.Contains(text, "'<EOF>' expecting") || strings.Contains(text, "at '<EOF>'")
-		if atEnd && len(problems) > 0 {
-			continue
-		}
 		p := s.syntaxProblem(s.byteAt(e.Location.Line(), e.Location.Column()), text, atEnd)
-		if p.Offset >= last {
-			problems = append(problems, p)
-			last = s.endAfter(p.Offset + p.Length)
+		if first == nil || p.Offset < first.Offset {
+			first = &p
 		}
 	}
-	return problems
-}
-
-// endAfter is the end of the first token at or after an offset.
-func (s *source) endAfter(offset int) int {
-	for _, t := range s.tokens {
-		if t.start >= offset {
-			return t.end
-		}
-	}
-	return len(s.text)
+	return []Problem{*first}
 }
 
 func (s *source) syntaxProblem(offset int, text string, atEnd bool) Problem {
@@ -51,6 +36,8 @@ func (s *source) syntaxProblem(offset int, text string, atEnd bool) Problem {
 		message, hint := "the expression ends too early", fmt.Sprintf("write what is to follow %s, or take it out", word)
 		if missing, found := quoted(text, "missing "); found {
 			message, hint = fmt.Sprintf("the expression ends without %s", missing), fmt.Sprintf("write %s where it belongs", missing)
+		} else if s.has("?") && !s.has(":") {
+			hint = "write condition ? a : b"
 		} else if open := s.unclosed(); open != "" && !strings.ContainsAny(word, "&|=<>+-*/%!,.([{") {
 			message, hint = fmt.Sprintf("the expression ends without %s", closers[open]), fmt.Sprintf("write %s where it belongs", closers[open])
 		}
@@ -63,12 +50,12 @@ func (s *source) syntaxProblem(offset int, text string, atEnd bool) Problem {
 		}
 	}
 	word := s.text[found.start:found.end]
-	message, hint := "unexpected "+word, cmp.Or(syntaxHints()[word], s.unexpectedHint(found))
+	message, hint := "unexpected "+word, cmp.Or(s.habit(found), s.unexpectedHint(found))
 	switch {
 	case isQuote(word[0]) && strings.HasPrefix(text, "token recognition error"):
 		message, hint = "the string has no end, or an unknown escape", "end it with the quote that it begins with; write \\\\ for a backslash"
 	case strings.HasPrefix(text, "token recognition error"):
-		message, hint = "unknown sign "+word, cmp.Or(syntaxHints()[word], "texts are written in quotes; names have letters, digits and _")
+		message, hint = "unknown sign "+word, cmp.Or(s.habit(found), "texts are written in quotes; names have letters, digits and _")
 	case strings.HasPrefix(text, "missing "):
 		if missing, ok := quoted(text, "missing "); ok {
 			message, hint = fmt.Sprintf("%s is missing before %s", missing, word), fmt.Sprintf("write %s, or take %s out", missing, word)
@@ -129,13 +116,49 @@ func (s *source) unexpectedHint(found token) string {
 	switch {
 	case strings.ContainsAny(word[:1], ")]}"):
 		return "take it out, or open it before"
+	case word == "," && s.has("in"):
+		return "write the values as a list: x in ['a', 'b']"
+	case i > 0 && s.isFunction(s.tokens[i-1]):
+		return fmt.Sprintf("write what %s takes in parentheses: %s(%s)", s.word(s.tokens[i-1]), s.word(s.tokens[i-1]), word)
+	case s.isFunction(found):
+		return fmt.Sprintf("functions are called with a point and parentheses: text.%s('a')", word)
 	case i > 0 && (isLetter(word[0]) || isDigit(word[0]) || isQuote(word[0])):
-		return fmt.Sprintf("write an operator between %s and %s, such as == or &&, or take one of them out", s.text[s.tokens[i-1].start:s.tokens[i-1].end], word)
+		return fmt.Sprintf("write an operator between %s and %s, such as == or &&, or take one of them out", s.word(s.tokens[i-1]), word)
 	case i > 0:
-		return fmt.Sprintf("something is missing between %s and %s, or one of them is too much", s.text[s.tokens[i-1].start:s.tokens[i-1].end], word)
+		return fmt.Sprintf("something is missing between %s and %s, or one of them is too much", s.word(s.tokens[i-1]), word)
 	default:
 		return "an expression begins with a variable, a text in quotes, a number, ! or ("
 	}
+}
+
+func (s *source) word(t token) string { return s.text[t.start:t.end] }
+
+func (s *source) has(word string) bool {
+	return slices.ContainsFunc(s.tokens, func(t token) bool { return s.word(t) == word })
+}
+
+// isFunction knows those that are called on a text or a list.
+func (s *source) isFunction(t token) bool {
+	switch s.word(t) {
+	case "contains", "startsWith", "endsWith", "matches", "exists", "all", "size", "filter", "map", "exists_one", "lowerAscii", "upperAscii":
+		return true
+	}
+	return false
+}
+
+// habit is a hint for a sign of other languages, of which the token may be a part.
+func (s *source) habit(found token) string {
+	hints := syntaxHints()
+	start, end := found.start, found.end
+	for _, t := range s.tokens {
+		if t.end == found.start && !isLetter(s.text[t.start]) {
+			start = t.start
+		}
+		if t.start == found.end && !isLetter(s.text[t.start]) {
+			end = t.end
+		}
+	}
+	return cmp.Or(hints[s.text[start:end]], hints[s.text[start:found.end]], hints[s.text[found.start:end]], hints[s.word(found)])
 }
 
 // quoted is the word in quotes behind a prefix.
@@ -165,5 +188,17 @@ func syntaxHints() map[string]string {
 		"like": "use contains, startsWith, endsWith or matches",
 		"LIKE": "use contains, startsWith, endsWith or matches",
 		"<>":   "use !=",
+		"=>":   "use >=",
+		"=<":   "use <=",
+		"===":  "use ==",
+		"!==":  "use !=",
+		"&&&":  "use &&",
+		"|||":  "use ||",
+		";":    "take it out: an expression is all there is",
+		"“":    "write ' or \" for quotes",
+		"”":    "write ' or \" for quotes",
+		"‘":    "write ' or \" for quotes",
+		"’":    "write ' or \" for quotes",
+		"then": "write condition ? a : b",
 	}
 }
