@@ -84,6 +84,27 @@ func TestARecordingIsReadLineByLine(t *testing.T) {
 	}
 }
 
+func TestTheLinesInTheGuidesAreRecordings(t *testing.T) {
+	for _, page := range []string{"record-requests.md", "check-in-ci.md"} {
+		text, err := os.ReadFile(filepath.Join("../docs/guides", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(line, `{"recorded_at"`) {
+				found++
+				if _, err := scenesIn(line); err != nil {
+					t.Errorf("%s: %v in %s", page, err, line)
+				}
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s shows no line", page)
+		}
+	}
+}
+
 func TestALineMayBeLongButNotEndless(t *testing.T) {
 	long := line(1, strings.Repeat("x", 1<<20))
 	if got, err := scenesIn(long + line(2, "b")); err != nil || len(got) != 2 {
