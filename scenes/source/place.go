@@ -216,7 +216,7 @@ func width(t *text, n *yaml.Node) int {
 		return utf8.RuneCountInString(rest)
 	}
 	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
-		column++ // the closing quote
+		column++ // the closing quote, where it is on this line
 	}
-	return column - n.Column
+	return min(column-n.Column, utf8.RuneCountInString(rest))
 }
