@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
-	"log/slog"
 	"time"
 
 	"connectrpc.com/connect"
@@ -39,7 +39,6 @@ type configService struct {
 	watchers      *watchers
 	// validating has room for as many candidates as are checked at once.
 	validating chan struct{}
-	log        *slog.Logger
 }
 
 func (c *configService) status() reload.Status {
@@ -71,7 +70,7 @@ func (c *configService) GetSnapshot(
 			return nil, reload.UnknownVersion(version, c.status().History)
 		}
 		if err != nil {
-			return nil, fault.New(fault.FailedPrecondition, "VERSION_DAMAGED", "the files of version %s cannot be read; the server's log says why", version).Because(err)
+			return nil, fmt.Errorf("read the kept version %s: %w", version, err)
 		}
 		answer.Files = filesOf(files)
 	}
