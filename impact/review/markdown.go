@@ -13,29 +13,40 @@ import (
 // MaxMarkdown is how many characters a comment on GitHub may have; a review never has more.
 const MaxMarkdown = 65_536
 
-// editBytes bounds the list of edits, so that what becomes of requests has room beside it.
-const editBytes = 30_000
+// footBytes are kept for what stands at the end of a comment.
+const footBytes = 2_000
 
-// Markdown writes a review as the comment of a pull request: what will change for those who buy first, the details folded. What does not fit is
-// counted.
+// Markdown writes a review as the comment of a pull request: what will change for those who buy first, the details folded. A part that does not
+// fit is left out, and that is said.
 func Markdown(w io.Writer, r *Review) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Proscenium: what this change does\n\n**%s**\n", escape(Headline(r)))
-	if p := r.Impact; p != nil {
-		markdownImpact(&b, p)
+	add := func(what string, write func(b *strings.Builder, room int)) {
+		var part strings.Builder
+		room := MaxMarkdown - footBytes - b.Len()
+		write(&part, room)
+		if part.Len() > room {
+			part.Reset()
+			fmt.Fprintf(&part, "\n*%s: too much for a comment, see `--format text`.*\n", what)
+		}
+		b.WriteString(part.String())
+	}
+	p := r.Impact
+	if p != nil {
+		add("Scenes", func(b *strings.Builder, _ int) { markdownScenes(b, p) })
+		add("Largest price changes", func(b *strings.Builder, _ int) { markdownLargest(b, "Largest price changes", p.Largest) })
+		add("Requests that are refused", func(b *strings.Builder, _ int) { markdownRefusals(b, p) })
+		add("Not compared", func(b *strings.Builder, _ int) { markdownFailures(b, p) })
 	}
 	if !r.New.Server {
-		markdownEdits(&b, r)
+		add("Edits", func(b *strings.Builder, room int) { markdownEdits(b, r, room) })
 	}
-	if p := r.Impact; p != nil {
-		markdownNotes(&b, p)
+	if p != nil {
+		add("Details of the answers", func(b *strings.Builder, _ int) { markdownDetails(b, p) })
+		add("Notes", func(b *strings.Builder, _ int) { markdownNotes(b, p) })
 	}
 	fmt.Fprintf(&b, "\n<sub>%s → %s</sub>\n", sideLine(r.Old), sideLine(r.New))
-	text := b.String()
-	if len(text) > MaxMarkdown { // the parts are bounded well below; names of endless length are not
-		text = strings.ToValidUTF8(text[:MaxMarkdown-200], "") + "\n\n... cut short: run `proscenium diff` for the rest.\n"
-	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
@@ -46,18 +57,33 @@ func sideLine(s Side) string {
 	return code(s.Name) + " " + code(s.Version)
 }
 
-func markdownImpact(b *strings.Builder, p *impact.Report) {
+func markdownScenes(b *strings.Builder, p *impact.Report) {
 	if p.Changed > 0 {
 		markdownTable(b, []string{"scene", "requests", "changed", "share", "dearer", "cheaper"}, "lrrrrr", partRows(p.Scenes))
-		if len(p.Largest) > 0 {
-			fmt.Fprintf(b, "\n**Largest price changes**\n")
-			markdownTable(b, []string{"scene", "what", "old", "new", "change", "requests", "because"}, "llrrrrl", priceRows(p.Largest))
-		}
 	}
+}
+
+func markdownLargest(b *strings.Builder, title string, changes []*impact.PriceChange) {
+	if len(changes) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n**%s**\n", title)
+	markdownTable(b, []string{"scene", "what", "old", "new", "change", "requests", "because"}, "llrrrrl", priceRows(changes))
+}
+
+func markdownRefusals(b *strings.Builder, p *impact.Report) {
 	if rows := refusalRows(p.Refusals); len(rows) > 0 {
 		fmt.Fprintf(b, "\n**Requests that are refused, or no longer are**\n")
 		markdownTable(b, []string{"outcome", "requests", "scene", "first at", "message"}, "lrlll", rows)
 	}
+	if rows := refusalRows(p.Refused); len(rows) > 0 {
+		fold(b, "Requests that both sides refuse", func() {
+			markdownTable(b, []string{"reason", "requests", "scene", "first at", "message"}, "lrlll", rows)
+		})
+	}
+}
+
+func markdownDetails(b *strings.Builder, p *impact.Report) {
 	if p.Changed == 0 {
 		return
 	}
@@ -70,14 +96,15 @@ func markdownImpact(b *strings.Builder, p *impact.Report) {
 		if len(p.Regions) > 1 {
 			markdownTable(b, []string{"region", "requests", "changed", "share", "dearer", "cheaper"}, "lrrrrr", partRows(p.Regions))
 		}
-		if len(p.LargestByPercent) > 0 {
-			fmt.Fprintf(b, "\n**Largest price changes by percent**\n")
-			markdownTable(b, []string{"scene", "what", "old", "new", "change", "requests", "because"}, "llrrrrl", priceRows(p.LargestByPercent))
+		if len(p.Clients) > 1 {
+			markdownTable(b, []string{"client", "requests", "changed", "share", "dearer", "cheaper"}, "lrrrrr", partRows(p.Clients))
 		}
+		markdownLargest(b, "Largest price changes by percent", p.LargestByPercent)
 	})
 }
 
-func markdownEdits(b *strings.Builder, r *Review) {
+// markdownEdits lists as many edits as there is room for, and leaves half of it to what follows.
+func markdownEdits(b *strings.Builder, r *Review, room int) {
 	if len(r.Changes) == 0 {
 		if r.Impact != nil {
 			fmt.Fprintf(b, "\n%s\n", editsLine(r.Changes))
@@ -86,11 +113,10 @@ func markdownEdits(b *strings.Builder, r *Review) {
 	}
 	title := strings.TrimSuffix(editsLine(r.Changes), ".")
 	fold(b, "Edits: "+title, func() {
-		start := b.Len()
 		for i, c := range r.Changes {
 			text := markdownChange(c)
-			if b.Len()-start+len(text) > editBytes {
-				fmt.Fprintf(b, "- ... and %s more: run `proscenium diff`\n", plural(len(r.Changes)-i, "entity", "entities"))
+			if b.Len()+len(text) > room/2 {
+				fmt.Fprintf(b, "- ... and %s more, see `--format text`\n", plural(len(r.Changes)-i, "entity", "entities"))
 				return
 			}
 			b.WriteString(text)
@@ -128,16 +154,14 @@ func markdownChange(c diff.Change) string {
 	return b.String()
 }
 
-func markdownNotes(b *strings.Builder, p *impact.Report) {
-	if rows := refusalRows(p.Refused); len(rows) > 0 {
-		fold(b, "Requests that both sides refuse", func() {
-			markdownTable(b, []string{"reason", "requests", "scene", "first at", "message"}, "lrlll", rows)
-		})
-	}
+func markdownFailures(b *strings.Builder, p *impact.Report) {
 	if rows := failureRows(p.NotCompared); len(rows) > 0 {
 		fmt.Fprintf(b, "\n**%s**\n", plural(p.Failed(), "request was not compared", "requests were not compared"))
 		markdownTable(b, []string{"why", "requests", "for example", "at"}, "lrll", rows)
 	}
+}
+
+func markdownNotes(b *strings.Builder, p *impact.Report) {
 	lines := p.Notes
 	if line := recordingLine(p); line != "" {
 		lines = append([]string{line}, lines...)
@@ -146,7 +170,7 @@ func markdownNotes(b *strings.Builder, p *impact.Report) {
 		b.WriteByte('\n')
 	}
 	for _, note := range lines {
-		fmt.Fprintf(b, "> %s  \n", escape(note))
+		fmt.Fprintf(b, "> %s  \n", escape(tame(note)))
 	}
 }
 

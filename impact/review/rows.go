@@ -47,7 +47,7 @@ func fieldRows(fields []impact.FieldChange) [][]string {
 		if f.Old == "" && f.New == "" {
 			example = ""
 		}
-		rows[i] = []string{f.Path, count(f.Answers), count(f.Values), example, clean(f.Place)}
+		rows[i] = []string{clean(f.Path), count(f.Answers), count(f.Values), example, clean(f.Place)}
 	}
 	return shown(rows)
 }
@@ -65,7 +65,7 @@ func short(s string) string {
 func turnRows(turns []impact.Turn) [][]string {
 	rows := make([][]string, len(turns))
 	for i, t := range turns {
-		rows[i] = []string{fmt.Sprintf("%s: %s -> %s", t.Path, side(t.Old, false), side(t.New, false)), count(t.Values)}
+		rows[i] = []string{fmt.Sprintf("%s: %s -> %s", clean(t.Path), side(short(t.Old), false), side(short(t.New), false)), count(t.Values)}
 	}
 	return shown(rows)
 }

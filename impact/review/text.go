@@ -65,7 +65,7 @@ func (t Text) change(b *strings.Builder, c diff.Change) {
 	color := map[diff.Kind]string{diff.Added: green, diff.Removed: red, diff.Changed: yellow}[c.Kind]
 	fmt.Fprintf(b, "\n%s %s\n", t.paint(color, string(c.Kind)), t.paint(bold, entity(c)))
 	for _, f := range c.Fields {
-		path := c.Path(f)
+		path := clean(c.Path(f))
 		switch {
 		case len(f.Added)+len(f.Removed) > 0:
 			fmt.Fprintf(b, "  %s: %s\n", path, setLine(f))
@@ -124,7 +124,7 @@ func (t Text) impact(b *strings.Builder, p *impact.Report) {
 		if i == 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(b, "note: %s\n", note)
+		fmt.Fprintf(b, "note: %s\n", tame(note))
 	}
 }
 
@@ -189,7 +189,7 @@ func thingOf(c *impact.PriceChange) string {
 func whoOf(c *impact.PriceChange) string {
 	switch {
 	case c.User == 0:
-		return "a guest in " + c.Region
+		return "a guest in " + clean(c.Region)
 	case c.Pseudonym:
 		return fmt.Sprintf("a user (pseudonym %d) in %s", c.User, c.Region)
 	default:

@@ -64,9 +64,18 @@ func signed(minor int64, currency string) string {
 // maxValue bounds a value that is shown, in characters.
 const maxValue = 300
 
-// clean keeps control characters of a file from commanding the terminal, and long values from hiding the others.
+// clean is tame, and keeps long values from hiding the others.
 func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
+	s = tame(s)
+	if runes := []rune(s); len(runes) > maxValue {
+		return string(runes[:maxValue]) + "..."
+	}
+	return s
+}
+
+// tame keeps control characters of a file from commanding the terminal, and puts a text on one line.
+func tame(s string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
 			return ' '
@@ -75,10 +84,6 @@ func clean(s string) string {
 		}
 		return r
 	}, strings.TrimSpace(s))
-	if runes := []rune(s); len(runes) > maxValue {
-		return string(runes[:maxValue]) + "..."
-	}
-	return s
 }
 
 // side is a value of a field: what is written, or holds in its place.
@@ -118,7 +123,7 @@ func usedBy(c diff.Change) string {
 		return fmt.Sprintf("%s every scene (%s)", verb, count(len(c.UsedBy)))
 	}
 	const shown = 20
-	names := strings.Join(c.UsedBy[:min(shown, len(c.UsedBy))], ", ")
+	names := tame(strings.Join(c.UsedBy[:min(shown, len(c.UsedBy))], ", "))
 	if more := len(c.UsedBy) - shown; more > 0 {
 		names += fmt.Sprintf(" and %s more", count(more))
 	}
