@@ -16,6 +16,7 @@ func (c *checker) switches() {
 		flexible = flexible || t.GetFlexibleLiveStream()
 	}
 	for i, s := range c.bundle.GetScenes() {
+		c.pace.Step()
 		at := c.root.Field("scenes").Index(i)
 		c.voucherSwitches(s, at.Field("voucher"))
 		c.displaySwitches(s, at)

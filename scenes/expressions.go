@@ -5,6 +5,7 @@ import (
 
 	"proscenium/rules"
 	"proscenium/scenes/diag"
+	"proscenium/scenes/pace"
 	"proscenium/scenes/source"
 )
 
@@ -35,6 +36,7 @@ func compileExpressions(parsed source.Parsed, before compiledRules) (expressions
 type celCompiler struct {
 	root         *source.Place
 	before, done compiledRules
+	pace         pace.Pace
 	findings     diag.List
 }
 
@@ -51,6 +53,7 @@ type compiled struct {
 func compileEach[E any](c *celCompiler, place rules.Place, list, field string, entities []E, text func(E) string) []*rules.Rule {
 	out := make([]*rules.Rule, len(entities))
 	for i, e := range entities {
+		c.pace.Step()
 		if text(e) == "" {
 			continue
 		}

@@ -2,6 +2,8 @@ package scenes
 
 import (
 	"google.golang.org/protobuf/proto"
+
+	"proscenium/scenes/pace"
 )
 
 // form is what an entity is to the engine and to the version.
@@ -17,6 +19,7 @@ type forms struct {
 	defaults defaults
 	before   map[proto.Message]*form
 	made     map[proto.Message]*form
+	pace     pace.Pace
 }
 
 func newForms(before map[proto.Message]*form) *forms {
@@ -24,6 +27,7 @@ func newForms(before map[proto.Message]*form) *forms {
 }
 
 func (f *forms) of(m proto.Message) *form {
+	f.pace.Step()
 	if known := f.made[m]; known != nil {
 		return known
 	}

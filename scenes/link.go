@@ -6,6 +6,7 @@ import (
 	configv1 "proscenium/gen/proscenium/config/v1"
 
 	"proscenium/scenes/diag"
+	"proscenium/scenes/pace"
 	"proscenium/scenes/source"
 )
 
@@ -32,6 +33,7 @@ type linker struct {
 	links
 	bundle   *configv1.Bundle
 	root     *source.Place
+	pace     pace.Pace
 	whole    bool
 	broken   map[string]bool // the paths of values that break a constraint
 	findings diag.List
@@ -84,6 +86,7 @@ func indexBy[E any](l *linker, kind, plural, list, field string, entities []E, n
 	places := l.root.Field(list)
 	x.whole = x.whole && !places.Bad()
 	for i, e := range entities {
+		l.pace.Step()
 		n := name(e)
 		if n == "" { // reported by the constraints, or when it was read
 			x.whole = false
@@ -106,6 +109,7 @@ func uniqueIDs[E any](l *linker, kind, list string, entities []E, id func(E) int
 	seen := make(map[int64]int, len(entities))
 	places := l.root.Field(list)
 	for i, e := range entities {
+		l.pace.Step()
 		at := places.Index(i).Field("id")
 		if !at.Written() || at.Bad() {
 			continue

@@ -24,6 +24,7 @@ func (l *linker) clientReferences() {
 	}
 	owners := map[string]owner{}
 	for i, c := range l.bundle.GetClients() {
+		l.pace.Step()
 		at := l.root.Field("clients").Index(i)
 		l.findAll(l.scenes, c.GetAllowedScenes(), at.Field("allowed_scenes"))
 		for j, credential := range c.GetCredentialIds() {
@@ -51,6 +52,7 @@ func (l *linker) sceneReferences() {
 	allowed := sets(l.bundle.GetClients(), (*configv1.Client).GetAllowedScenes)
 	listed := sets(l.bundle.GetExperiments(), (*configv1.Experiment).GetScenes)
 	for i, s := range l.bundle.GetScenes() {
+		l.pace.Step()
 		at := l.root.Field("scenes").Index(i)
 		if c, ok := l.find(l.clients, s.GetClient(), at.Field("client")); ok && !allowed[c][s.GetName()] && l.lists(l.clientScenes(c), s.GetName(), at) {
 			client := l.root.Field("clients").Index(c)
