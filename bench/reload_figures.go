@@ -22,6 +22,9 @@ type figures struct {
 	// during is of the requests of which some part fell into a load; behind of those in as much time right behind a load; quiet of those in
 	// as much time between two loads. All are chosen alike: a long request is likelier to be found in a window than a short one.
 	during, behind, quiet []time.Duration
+	// ratios has, of each load, its 99th percentile against that of the quiet around it, sorted: of something else that keeps the machine busy
+	// for a moment only some of them are spoiled.
+	ratios []float64
 }
 
 // figuresOf sorts requests by the loads. Loads before the traffic began, or behind its end, do not count.
@@ -39,7 +42,8 @@ func figuresOf(loads []load, samples []sample) figures {
 	lengths := make([]time.Duration, 0, len(busy))
 	for i, w := range busy {
 		lengths = append(lengths, w.length())
-		f.during = append(f.during, latencies(samples, w)...)
+		during := latencies(samples, w)
+		f.during = append(f.during, during...)
 		if i+1 == len(busy) {
 			break
 		}
@@ -52,8 +56,13 @@ func figuresOf(loads []load, samples []sample) figures {
 		long := int64(w.length())
 		f.behind = append(f.behind, latencies(samples, window{pause.begin, pause.begin + long})...)
 		middle := pause.begin + int64(pause.length())/2
-		f.quiet = append(f.quiet, latencies(samples, window{middle - long, middle})...)
-		f.quiet = append(f.quiet, latencies(samples, window{middle, middle + long})...)
+		quiet := slices.Concat(latencies(samples, window{middle - long, middle}), latencies(samples, window{middle, middle + long}))
+		f.quiet = append(f.quiet, quiet...)
+		if len(during) > 0 && len(quiet) > 0 {
+			slices.Sort(during)
+			slices.Sort(quiet)
+			f.ratios = append(f.ratios, ratio(quantile(during, .99), quantile(quiet, .99)))
+		}
 	}
 	slices.Sort(lengths)
 	if len(lengths) > 0 {
@@ -62,8 +71,11 @@ func figuresOf(loads []load, samples []sample) figures {
 	slices.Sort(f.during)
 	slices.Sort(f.behind)
 	slices.Sort(f.quiet)
+	slices.Sort(f.ratios)
 	return f
 }
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 // longest is more than any request takes: those that began earlier are not looked for.
 const longest = 5 * time.Second
