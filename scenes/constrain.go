@@ -10,6 +10,7 @@ import (
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"proscenium/scenes/diag"
 	"proscenium/scenes/source"
@@ -116,12 +117,12 @@ func unchosen(at *source.Place, oneof protoreflect.OneofDescriptor) diag.Diagnos
 func violation(at *source.Place, v *protovalidate.Violation) diag.Diagnostic {
 	name := nameOf(v)
 	absent := !at.Written()
-	message, hint := name+" "+v.Proto.GetMessage(), ""
+	message, hint := name+" "+v.Proto.GetMessage(), "the reference of the configuration has the limits of each field"
 	switch rule := v.Proto.GetRuleId(); rule {
 	case "string.pattern":
 		message, hint = patternViolation(name, v)
 	case "string.min_len", "repeated.min_items":
-		message, hint = name+" must not be empty", ""
+		message, hint = name+" must not be empty", emptyHint(v)
 	case "enum.not_in":
 		hint = "write one of " + strings.Join(enumNames(v.FieldDescriptor.Enum(), nil), ", ")
 	case "enum.in":
@@ -136,22 +137,61 @@ func violation(at *source.Place, v *protovalidate.Violation) diag.Diagnostic {
 		}
 		message, hint = fmt.Sprintf("%s cannot be %q", name, v.FieldValue.String()), diag.Suggest(v.FieldValue.String(), "values", allowed)
 	case "string.max_len":
-		message = fmt.Sprintf("%s is longer than %d characters", name, v.RuleValue.Uint())
+		message, hint = fmt.Sprintf("%s is longer than %d characters", name, v.RuleValue.Uint()), "shorten it"
 	case "repeated.max_items":
-		message = fmt.Sprintf("%s has more than %d elements", name, v.RuleValue.Uint())
+		message, hint = fmt.Sprintf("%s has more than %d elements", name, v.RuleValue.Uint()), "take some out"
 	case "repeated.unique":
 		return repeated(at, name, v.FieldValue.List())
 	case "string.uri", "string.prefix":
 		message, hint = name+" must be a URL", "write scheme, host and port, such as http://tax:8080"
 	default:
 		if v.FieldDescriptor == nil || v.FieldDescriptor.Message() != nil && !strings.Contains(rule, "duration") {
-			message = v.Proto.GetMessage() // a rule of a message speaks for itself
+			message, hint = v.Proto.GetMessage(), "write both fields, or neither" // a rule of a message speaks for itself
+			break
 		}
+		message, hint = bounds(name, v, message, hint)
 	}
 	if absent {
 		return at.Error(diag.MissingField, name+" is required", hint)
 	}
 	return at.Error(diag.Constraint, message, hint)
+}
+
+// bounds words the limits of numbers and times.
+func bounds(name string, v *protovalidate.Violation, message, hint string) (string, string) {
+	within, is := strings.CutPrefix(v.Proto.GetMessage(), "must be ")
+	if !is {
+		return message, hint
+	}
+	within = strings.NewReplacer(
+		"greater than or equal to ", "at least ", "less than or equal to ", "at most ", "greater than ", "more than ", "less than ", "less than ",
+	).Replace(within)
+	value := fmt.Sprint(v.FieldValue.Interface())
+	if m, isMessage := v.FieldValue.Interface().(protoreflect.Message); isMessage {
+		value = name
+		if d, isDuration := m.Interface().(*durationpb.Duration); isDuration {
+			value = d.AsDuration().String()
+		}
+	}
+	return fmt.Sprintf("%s cannot be %s", name, value), "it is " + within
+}
+
+// emptyHint says what to write, or what to do instead.
+func emptyHint(v *protovalidate.Violation) string {
+	switch {
+	case v.FieldDescriptor == nil:
+		return "write a value"
+	case v.FieldDescriptor.IsList():
+		return "write at least one element"
+	case v.FieldDescriptor.Name() == "when":
+		return "write a condition, or true for all"
+	case v.FieldDescriptor.Name() == "time_zone":
+		return "write a name of the IANA database, such as America/New_York"
+	case v.FieldDescriptor.Name() == "client" || v.FieldDescriptor.Name() == "scenario":
+		return fmt.Sprintf("write the name of a %s", v.FieldDescriptor.Name())
+	default:
+		return "write a text"
+	}
 }
 
 // nameOf is the field, or the element of the field, that is wrong.
@@ -227,7 +267,7 @@ func repeated(at *source.Place, name string, list protoreflect.List) diag.Diagno
 		d.Related = []diag.Related{at.Index(first).Span().Related("first given here")}
 		return d
 	}
-	return at.Error(diag.Constraint, name+" holds an element twice", "")
+	return at.Error(diag.Constraint, name+" holds an element twice", "take one of the two out")
 }
 
 // enumNames are the short names of an enum's values: of those in the list, or of all.

@@ -54,9 +54,11 @@ func formats(tb testing.TB, found []diag.Diagnostic) map[string]string {
 	tb.Helper()
 	out := map[string]string{}
 	for name, write := range map[string]func(b *bytes.Buffer) error{
-		"txt":    func(b *bytes.Buffer) error { return report.Text{Prefix: "configs/"}.Write(b, found) },
-		"json":   func(b *bytes.Buffer) error { return report.JSON(b, found) },
-		"sarif":  func(b *bytes.Buffer) error { return report.SARIF{Version: "v1.2.3", Prefix: "configs/"}.Write(b, found) },
+		"txt":  func(b *bytes.Buffer) error { return report.Text{Prefix: "configs/"}.Write(b, found) },
+		"json": func(b *bytes.Buffer) error { return report.JSON(b, found) },
+		"sarif": func(b *bytes.Buffer) error {
+			return report.SARIF{Version: "v1.2.3", Prefix: "configs/"}.Write(b, found)
+		},
 		"github": func(b *bytes.Buffer) error { return report.GitHub{Prefix: "configs/"}.Write(b, found) },
 	} {
 		var b bytes.Buffer

@@ -75,7 +75,7 @@ func (d *decoder) message(m protoreflect.Message, n *yaml.Node, at *Place) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrong(at, n, "a set of fields, indented below it", "")
+		d.wrong(at, n, "a set of fields, indented below it", at.label()+": {field: value}, or each field on a line of its own below it")
 		return
 	}
 	fields := m.Descriptor().Fields()
@@ -170,6 +170,7 @@ func (d *decoder) elements(list protoreflect.List, fd protoreflect.FieldDescript
 		return
 	}
 	for _, written := range n.Content {
+		d.pace.Step()
 		elem := &Place{parent: at, index: list.Len(), kind: element, text: d.text, written: written}
 		value, ok := d.resolve(written, elem)
 		if !ok {
@@ -201,7 +202,7 @@ func (d *decoder) entries(m protoreflect.Map, fd protoreflect.FieldDescriptor, n
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrong(at, n, "names with values, indented below it", "")
+		d.wrong(at, n, "names with values, indented below it", at.label()+": {name: value}, or each name on a line of its own below it")
 		return
 	}
 	for _, p := range d.pairs(n, at) {

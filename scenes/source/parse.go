@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -16,6 +15,7 @@ import (
 	configv1 "proscenium/gen/proscenium/config/v1"
 
 	"proscenium/scenes/diag"
+	"proscenium/scenes/pace"
 )
 
 // maxDepth bounds how deep YAML may be nested. The bundle's own depth is below ten.
@@ -59,6 +59,7 @@ type parser struct {
 	root     *Place
 	whole    bool
 	findings diag.List
+	pace     pace.Pace
 	reported int                            // findings so far, also those dropped
 	sections []protoreflect.FieldDescriptor // that the file has which is being read
 }
@@ -75,7 +76,7 @@ func (p *parser) file(f File) {
 		p.whole = false
 		return
 	}
-	documents, problem := compose(data)
+	documents, problem := compose(&pacedReader{Reader: bytes.NewReader(data), pace: &p.pace})
 	if problem != nil {
 		p.whole = false
 		p.report(syntaxFinding(t, problem))
@@ -117,15 +118,26 @@ func (p *parser) text(name string, data []byte) (*text, bool) {
 	return newText(name, data), true
 }
 
+// pacedReader gives way while a file is parsed: the parser reads some hundred bytes at a time.
+type pacedReader struct {
+	io.Reader
+	pace *pace.Pace
+}
+
+func (r *pacedReader) Read(b []byte) (int, error) {
+	r.pace.Step()
+	return r.Reader.Read(b)
+}
+
 // compose parses the documents of a file into nodes. On an error, those before it are good.
-func compose(data []byte) (documents []*yaml.Node, problem *yaml.LoadError) {
+func compose(data io.Reader) (documents []*yaml.Node, problem *yaml.LoadError) {
 	defer func() {
 		// The parser panics for states that it holds for impossible. A file must not end the process, even if it finds one.
 		if r := recover(); r != nil {
 			problem = &yaml.LoadError{Message: fmt.Sprint("the parser gave up: ", r)}
 		}
 	}()
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	loader, err := yaml.NewLoader(data, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	for err == nil {
 		var doc yaml.Node
 		if err = loader.Load(&doc); err == nil {
@@ -139,47 +151,4 @@ func compose(data []byte) (documents []*yaml.Node, problem *yaml.LoadError) {
 		problem = &yaml.LoadError{Message: err.Error()}
 	}
 	return documents, problem
-}
-
-func syntaxFinding(t *text, e *yaml.LoadError) diag.Diagnostic {
-	line, column := t.clamp(e.Mark.Line, e.Mark.Column)
-	message := e.Message
-	if e.ContextMsg != "" {
-		message += " " + e.ContextMsg
-	}
-	hint := syntaxHint(e.Message)
-	if indent := t.line(line)[:len(t.line(line))-len(strings.TrimLeft(t.line(line), " \t"))]; strings.Contains(indent, "\t") {
-		hint = syntaxHint("tab character")
-	}
-	found := t.span(line, column, 1).Finding(diag.YAMLSyntax, diag.Error, message, hint)
-	if start := e.ContextMark; e.ContextMsg != "" && start.Line > 0 && start.Line < line {
-		where := strings.TrimPrefix(e.ContextMsg, "while parsing ")
-		where = strings.TrimPrefix(where, "while scanning ")
-		found.Related = append(found.Related, t.span(start.Line, start.Column, 1).Related(where+" begins here"))
-	}
-	return found
-}
-
-// syntaxHint knows what people usually did wrong when the parser complains.
-func syntaxHint(message string) string {
-	hints := []struct{ complaint, hint string }{
-		{"tab character", "indent with spaces; YAML does not allow tabs there"},
-		{"mapping values are not allowed", `quote a text that contains ": ", and indent the fields of a mapping alike`},
-		{"cannot start any token", "quote a text that begins with @, `, % or another sign of YAML's"},
-		{"block sequence entries are not allowed", "put the list on lines of its own, each element behind a dash"},
-		{"did not find expected key", "indent the fields of a mapping alike"},
-		{"did not find expected '-' indicator", "indent the elements of a list alike"},
-		{"could not find expected ':'", "a field is a name, a colon, a space and a value"},
-		{"did not find expected ',' or", "close the bracket, and separate elements by commas"},
-		{"unexpected end of stream", "close the quote"},
-		{"escape character", "within double quotes write \\\\ for a backslash, or use single quotes"},
-		{"unknown anchor", "define the anchor (&name) before its use (*name), in the same document"},
-		{"exceeded max depth", "the bundle is less than ten levels deep"},
-	}
-	for _, h := range hints {
-		if strings.Contains(message, h.complaint) {
-			return h.hint
-		}
-	}
-	return ""
 }

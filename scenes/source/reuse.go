@@ -46,6 +46,7 @@ func ParseReusing(files []File, kept *Parts) (Parsed, *Parts) {
 	p := parser{into: bundle.ProtoReflect(), root: &Place{}, whole: true}
 	next := &Parts{byName: make(map[string]*part, len(files))}
 	for _, f := range files {
+		p.pace.Step()
 		used := kept.find(f)
 		if used == nil || !p.reuse(used) {
 			used = p.record(f)

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -41,7 +42,7 @@ func (d *decoder) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at *Plac
 		v, ok := d.integer(n, at, 64)
 		return protoreflect.ValueOfInt64(v), ok
 	default:
-		d.wrong(at, n, "of a kind that files can hold, not "+fd.Kind().String(), "")
+		d.wrong(at, n, "of a kind that files can hold, not "+fd.Kind().String(), "report this: it is a fault of the program")
 		return protoreflect.Value{}, false
 	}
 }
@@ -56,7 +57,11 @@ func (d *decoder) tagged(n *yaml.Node, at *Place) bool {
 		return true
 	}
 	at.bad = true
-	d.report(at.Error(diag.YAMLTag, fmt.Sprintf("tag %s does not fit the value", n.Tag), "take the tag out"))
+	hint := "take the tag out"
+	if !strings.HasPrefix(n.Tag, "!!") {
+		hint = fmt.Sprintf("an ! at the beginning makes a tag of a word: quote the text, as in %q", shorten(strings.TrimSpace(n.Tag+" "+n.Value)))
+	}
+	d.report(at.Error(diag.YAMLTag, fmt.Sprintf("tag %s does not fit the value", n.Tag), hint))
 	return false
 }
 
@@ -71,7 +76,7 @@ func (d *decoder) string(n *yaml.Node, at *Place) (protoreflect.Value, bool) {
 			hint = "write a text behind the colon, or leave the field out"
 		}
 	}
-	d.wrong(at, n, "text", hint)
+	d.wrong(at, n, "text", cmp.Or(hint, "write one text, in quotes if it holds brackets or a colon"))
 	return protoreflect.Value{}, false
 }
 
@@ -89,7 +94,7 @@ func (d *decoder) bool(n *yaml.Node, at *Place) (protoreflect.Value, bool) {
 	case "no", "n", "off", "0":
 		hint = "write false"
 	}
-	d.wrong(at, n, "true or false", hint)
+	d.wrong(at, n, "true or false", cmp.Or(hint, "write true or false"))
 	return protoreflect.Value{}, false
 }
 
@@ -105,7 +110,7 @@ func (d *decoder) integer(n *yaml.Node, at *Place, bits int) (int64, bool) {
 		case kindOf(n) == float:
 			hint = "whole numbers only: no point, no exponent"
 		}
-		d.wrong(at, n, "a whole number", hint)
+		d.wrong(at, n, "a whole number", cmp.Or(hint, "write digits only, such as 5 or -5"))
 		return 0, false
 	}
 	digits := strings.TrimLeft(n.Value, "+-")
@@ -140,7 +145,7 @@ func (d *decoder) enum(ed protoreflect.EnumDescriptor, n *yaml.Node, at *Place) 
 	short := EnumShort(ed, n.Value)
 	switch {
 	case n.Kind != yaml.ScalarNode:
-		d.wrong(at, n, "one of "+strings.Join(names, ", "), "")
+		d.wrong(at, n, "one of "+strings.Join(names, ", "), "write one of them")
 	case isNull(n) || short == "UNSPECIFIED":
 		d.report(at.Error(diag.UnknownEnum, at.label()+" has no value", "leave the field out for its default, or write one of "+strings.Join(names, ", ")))
 	default:
@@ -194,7 +199,7 @@ func (d *decoder) timestamp(n *yaml.Node, at *Place) (protoreflect.Value, bool) 
 		if _, dateOnly := time.Parse(time.DateOnly, n.Value); dateOnly == nil {
 			hint = fmt.Sprintf("add the time and the zone: %sT00:00:00Z", n.Value)
 		} else if errors.As(err, &shape) && shape.Message != "" {
-			hint = strings.TrimPrefix(shape.Message, ": ")
+			hint = strings.TrimPrefix(shape.Message, ": ") + ": look at the calendar"
 		}
 		d.report(at.Error(diag.BadTimestamp, fmt.Sprintf("%s is not a time: %q", at.label(), shorten(n.Value)), hint))
 		return protoreflect.Value{}, false
