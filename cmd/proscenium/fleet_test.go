@@ -75,6 +75,7 @@ func (f *fleet) await(t *testing.T, what string, is func(s *serving) bool) {
 
 // serves says whether a server answers with a version.
 func serves(t *testing.T, version string) func(s *serving) bool {
+	t.Helper()
 	return func(s *serving) bool { return s.ask(t).ConfigVersion == version }
 }
 
@@ -110,7 +111,7 @@ func (s *serving) outOfSync(t *testing.T, want int) {
 	}
 }
 
-// load is requests without a pause, by two callers of each server.
+// load is requests with next to no pause, by two callers of each server.
 type load struct {
 	end      context.CancelFunc
 	all      sync.WaitGroup
@@ -135,6 +136,7 @@ func (f *fleet) load(t *testing.T) *load {
 						l.answers[version]++
 					}
 					l.mu.Unlock()
+					<-time.After(time.Millisecond) // others test on this machine too
 				}
 			})
 		}

@@ -197,34 +197,38 @@ func (s *Source) Watch(ctx context.Context, changed chan<- struct{}) error {
 			return fmt.Errorf("watch the configuration: %w", err)
 		}
 		notify(changed) // what has changed since the last watch
-		if last = s.follow(ctx, failed); ctx.Err() != nil {
+		if last = s.follow(ctx, failed); last == nil {
 			return nil
 		}
 	}
 	return last
 }
 
-// follow returns when the watch has ended, with the reason, or when ctx has.
+// follow returns when the watch has ended, with the reason, or when ctx has, with nil.
 func (s *Source) follow(ctx context.Context, failed <-chan error) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-failed:
-			wait(ctx, pause)
-			return err
+			if wait(ctx, pause) {
+				return err
+			}
 		case signs := <-s.doubt:
-			if wait(ctx, grace); s.signs.Load() == signs {
+			if wait(ctx, grace) && s.signs.Load() == signs {
 				return errDeaf
 			}
 		}
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) {
+// wait says whether the time has passed before ctx ended.
+func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
+		return false
 	case <-time.After(d):
+		return true
 	}
 }
 

@@ -77,7 +77,7 @@ func parsePrefix(prefix string) (string, error) {
 	}
 	for part := range strings.SplitSeq(prefix, "/") {
 		if part == "" || part == "." || part == ".." {
-			return "", fmt.Errorf("the prefix /%s has an empty part, . or ..", prefix)
+			return "", fmt.Errorf("the prefix /%s has a part that is empty, . or .. itself", prefix)
 		}
 	}
 	for _, r := range prefix {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 
 	"proscenium/scenes/source"
@@ -36,12 +34,9 @@ type Publisher struct {
 
 // NewPublisher makes a Publisher for an address. It does not connect yet.
 func NewPublisher(a Address) (*Publisher, error) {
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: a.urls(), DialTimeout: answer, Logger: zap.NewNop(),
-		MaxCallSendMsgSize: math.MaxInt32, MaxCallRecvMsgSize: math.MaxInt32, // how much it takes, the server says
-	})
+	client, err := newClient(a)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a, err)
+		return nil, err
 	}
 	return &Publisher{address: a, client: client}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -12,6 +13,8 @@ import (
 
 	provider "github.com/knadh/koanf/providers/etcd/v2"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -21,6 +24,8 @@ import (
 const (
 	// answer is how long etcd may take to answer.
 	answer = 5 * time.Second
+	// afresh is how long a new connection may take, to be made and to answer.
+	afresh = 2 * time.Second
 	// knock is how long a connection may take that is tried to learn why there was no answer.
 	knock = time.Second
 )
@@ -32,12 +37,63 @@ func NewSource(a Address) (*remote.Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a, err)
 	}
-	return remote.New(p, remote.Options{
+	return remote.New(&reader{p, a}, remote.Options{
 		Prefix:  a.Prefix,
 		Watch:   p.Watch,
 		Within:  2 * answer, // the provider gives up before
 		Explain: a.explain,
 	}), nil
+}
+
+// reader is koanf's provider, and a way past its connection.
+type reader struct {
+	*provider.Etcd
+	address Address
+}
+
+// Read is the provider's. The connection of that waits longer and longer before it is tried again, in the end two minutes; so where there is no
+// answer, one is asked for on a new connection. Without it a server would follow that much later when etcd is back.
+func (r *reader) Read() (map[string]any, error) {
+	values, err := r.Etcd.Read()
+	if err == nil || !away(err, codeOf(err)) {
+		return values, err
+	}
+	if again, fresh := r.address.read(context.Background()); fresh == nil { // a provider has no context
+		return again, nil
+	}
+	return nil, err
+}
+
+// read is what the provider reads, on a connection of its own.
+func (a Address) read(ctx context.Context) (map[string]any, error) {
+	client, err := newClient(a)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = client.Close() }() // nothing is lost with it
+	ctx, cancel := context.WithTimeout(ctx, afresh)
+	defer cancel()
+	there, err := client.Get(ctx, a.Prefix, clientv3.WithPrefix())
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]any, len(there.Kvs))
+	for _, kv := range there.Kvs {
+		values[string(kv.Key)] = kv.Value
+	}
+	return values, nil
+}
+
+// newClient is a client that leaves logging to its caller. It does not connect yet.
+func newClient(a Address) (*clientv3.Client, error) {
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: a.urls(), DialTimeout: answer, Logger: zap.NewNop(),
+		MaxCallSendMsgSize: math.MaxInt32, MaxCallRecvMsgSize: math.MaxInt32, // how much it takes, the server says
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a, err)
+	}
+	return client, nil
 }
 
 // explain words why etcd could not be asked. The hint may differ from time to time.

@@ -154,7 +154,7 @@ func TestWhatIsAwayIsAFindingThatStaysTheSameUntilItIsBack(t *testing.T) {
 	texts(t, src)
 	s.Kill()
 	var first diag.Diagnostic
-	for i := range 2 {
+	for i := range 3 { // so long that the provider's connection waits for longer than a read does
 		files, findings := src.Read(t.Context())
 		if files != nil || len(findings) != 1 || findings[0].Code != diag.Unreadable || !strings.Contains(findings[0].Message, "no answer within 5s") {
 			t.Fatalf("files %v, findings %+v", files, findings)

@@ -23,18 +23,19 @@ import (
 type Server struct {
 	// Endpoint is HOST:PORT. It stays when the server is started again.
 	Endpoint string
-	// Client asks this server.
+	// Client asks this server. It is another after Restart, and nil in between.
 	Client *clientv3.Client
 
 	// Roots is a PEM file with the certificate of a server that speaks TLS; empty: it does not.
 	Roots string
 
-	tb      testing.TB
-	scheme  string
-	dir     string
-	flags   []string
-	command *exec.Cmd
-	log     output
+	tb       testing.TB
+	scheme   string
+	security *tls.Config
+	dir      string
+	flags    []string
+	command  *exec.Cmd
+	log      output
 }
 
 // output is what the process writes.
@@ -60,7 +61,7 @@ func (o *output) String() string {
 func Start(tb testing.TB, flags ...string) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, scheme: "http", dir: tb.TempDir(), flags: flags}
-	s.start(nil)
+	s.start()
 	return s
 }
 
@@ -71,25 +72,16 @@ func StartTLS(tb testing.TB) *Server {
 	roots, key := certify(tb, s.dir)
 	s.Roots = filepath.Join(s.dir, "cert.pem")
 	s.flags = []string{"--cert-file", s.Roots, "--key-file", key}
-	s.start(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots})
+	s.security = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	s.start()
 	return s
 }
 
-func (s *Server) start(security *tls.Config) {
+func (s *Server) start() {
 	s.tb.Helper()
 	binary := installed(s.tb)
 	s.Endpoint = free(s.tb)
-	var err error
-	s.Client, err = clientv3.New(clientv3.Config{
-		Endpoints: []string{s.scheme + "://" + s.Endpoint}, TLS: security, DialTimeout: 5 * time.Second, Logger: zap.NewNop(), MaxCallSendMsgSize: 64 << 20,
-	})
-	if err != nil {
-		s.tb.Fatal(err)
-	}
-	s.tb.Cleanup(func() {
-		_ = s.Client.Close()
-		s.end()
-	})
+	s.tb.Cleanup(s.Kill)
 	s.run(binary)
 }
 
@@ -103,7 +95,7 @@ func installed(tb testing.TB) string {
 		tb.Fatalf("no etcd is installed, and CI needs it; on Debian: apt-get install etcd-server (%v)", err)
 	default:
 		fmt.Fprintf(os.Stderr, "NOT RUN: %s, which needs an etcd; on Debian: apt-get install etcd-server\n", tb.Name())
-		tb.Skip("NOT RUN: no etcd is installed; on Debian: apt-get install etcd-server") //nolint:forbidigo // said aloud, and an error in CI
+		tb.Skip("NOT RUN: no etcd is installed; on Debian: apt-get install etcd-server")
 	}
 	return binary
 }
@@ -131,6 +123,13 @@ func (s *Server) run(binary string) {
 	if err := s.command.Start(); err != nil {
 		s.tb.Fatal(err)
 	}
+	var err error
+	s.Client, err = clientv3.New(clientv3.Config{
+		Endpoints: []string{url}, TLS: s.security, DialTimeout: 5 * time.Second, Logger: zap.NewNop(), MaxCallSendMsgSize: 64 << 20,
+	})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(s.tb.Context(), 30*time.Second)
 	defer cancel()
 	if _, err := s.Client.Get(ctx, "ready"); err != nil {
@@ -141,16 +140,15 @@ func (s *Server) run(binary string) {
 // Kill ends the process as a crash does, and waits until it has ended.
 func (s *Server) Kill() {
 	s.tb.Helper()
-	s.end()
-}
-
-func (s *Server) end() {
-	if s.command == nil || s.command.Process == nil {
-		return
+	if s.Client != nil {
+		_ = s.Client.Close()
+		s.Client = nil
 	}
-	_ = s.command.Process.Kill()
-	_ = s.command.Wait()
-	s.command = nil
+	if s.command != nil && s.command.Process != nil {
+		_ = s.command.Process.Kill()
+		_ = s.command.Wait()
+		s.command = nil
+	}
 }
 
 // Restart starts it again after Kill, on the same data and address.
