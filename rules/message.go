@@ -37,7 +37,7 @@ func NewMessages(vars map[string]proto.Message) *Messages {
 		cel.EnableMacroCallTracking(),
 		cel.ParserExpressionSizeLimit(maxLength),
 		cel.ASTValidators(
-			cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals(), cel.ValidateComprehensionNestingLimit(maxLoops),
+			cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateComprehensionNestingLimit(maxLoops),
 		),
 	}
 	for name, msg := range vars {
@@ -117,7 +117,11 @@ func (m *Messages) Compile(expr string) (*Assertion, []Problem) {
 	if len(problems) > 0 {
 		return nil, sorted(problems)
 	}
+	if problems = checkValues(m.env, src, checked.NativeRep()); len(problems) > 0 {
+		return nil, sorted(problems)
+	}
 	if problem := checkResult(m.env, src, checked.OutputType()); problem != nil {
+		problem.Message = "an expression of type bool is needed, this one is of type " + typeName(checked.OutputType())
 		return nil, []Problem{*problem}
 	}
 	a := &Assertion{env: m.env, src: src, checked: checked}

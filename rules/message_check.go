@@ -8,24 +8,30 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // shape is what is known of a value before the checker looks at it; its zero value: nothing.
 type shape struct {
 	message protoreflect.MessageDescriptor
+	enum    protoreflect.EnumDescriptor
 	list    bool
 }
 
 func shapeOf(fd protoreflect.FieldDescriptor) shape {
-	return shape{message: fd.Message(), list: fd.IsList()}
+	return shape{message: fd.Message(), enum: fd.Enum(), list: fd.IsList()}
 }
+
+// element is what a list holds.
+func (s shape) element() shape { return shape{message: s.message, enum: s.enum} }
 
 // messageCheck finds the names that do not exist, all of them, before the checker stops at their types.
 type messageCheck struct {
 	nameCheck
 	messages *Messages
 	scope    map[string]shape // the iteration variables that are visible
+	texts    bool             // texts were reported that are compared with enums
 }
 
 // walk checks an expression, and says what it is.
@@ -40,7 +46,7 @@ func (c *messageCheck) walk(e ast.Expr) shape {
 	case ast.ListKind:
 		c.walkAll(e.AsList().Elements())
 	case ast.ComprehensionKind:
-		c.loop(e.AsComprehension())
+		return c.loop(e)
 	case ast.StructKind:
 		c.report(CodeUnknownName, e.ID(), "messages cannot be made here", "compare field by field, or write what is expected below answer")
 	}
@@ -61,7 +67,7 @@ func (c *messageCheck) ident(e ast.Expr) shape {
 	if md, ok := c.messages.vars[strings.TrimPrefix(name, ".")]; ok {
 		return shape{message: md}
 	}
-	hint := "there are " + list(c.env.names)
+	hint := fmt.Sprintf("write '%s' if it is a text; there are %s", name, list(c.env.names))
 	if near, is := nearest(name, c.env.names); is {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	} else if ed := c.messages.enumOf(name); ed != nil {
@@ -107,9 +113,24 @@ func (c *messageCheck) field(e ast.Expr) shape {
 		if near, is := nearestField(name, fields); is {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
-		c.report(CodeUnknownName, e.ID(), fmt.Sprintf("unknown field %s of %s", name, of.message.Name()), hint)
+		c.unknownField(e, fmt.Sprintf("unknown field %s of %s", name, of.message.Name()), hint)
 	}
 	return shape{}
+}
+
+// unknownField points at the field, also where it is the argument of has, which the parser turned into something else.
+func (c *messageCheck) unknownField(e ast.Expr, message, hint string) {
+	c.report(CodeUnknownName, e.ID(), message, hint)
+	if !e.AsSelect().IsTestOnly() {
+		return
+	}
+	p := &c.problems[len(c.problems)-1]
+	for _, t := range c.src.tokens {
+		if t.start >= p.Offset && c.src.text[t.start:t.end] == e.AsSelect().FieldName() {
+			p.Offset, p.Length = t.start, t.end-t.start
+			return
+		}
+	}
 }
 
 // constant checks the name of an enum's value.
@@ -117,14 +138,9 @@ func (c *messageCheck) constant(ed protoreflect.EnumDescriptor, name string, nod
 	if ed.Values().ByName(protoreflect.Name(name)) != nil {
 		return
 	}
-	var names []string
-	for i := range ed.Values().Len() {
-		names = append(names, string(ed.Values().Get(i).Name()))
-	}
+	names := valueNames(ed)
 	hint := "it has " + list(names)
-	if i := slices.IndexFunc(names, func(n string) bool { return strings.HasSuffix(n, "_"+name) }); i >= 0 {
-		hint = fmt.Sprintf("did you mean %s.%s?", ed.Name(), names[i])
-	} else if near, is := nearest(name, names); is {
+	if near, is := valueNamed(names, name); is {
 		hint = fmt.Sprintf("did you mean %s.%s?", ed.Name(), near)
 	}
 	for _, n := range nodes {
@@ -160,10 +176,51 @@ func (c *messageCheck) call(e ast.Expr) shape {
 	if name == operators.Index && len(call.Args()) == 2 {
 		of := c.walk(call.Args()[0])
 		c.walk(call.Args()[1])
-		return shape{message: of.message}
+		return of.element()
 	}
-	c.walkAll(call.Args())
+	shapes := make([]shape, len(call.Args()))
+	for i, arg := range call.Args() {
+		shapes[i] = c.walk(arg)
+	}
+	if name == operators.Equals || name == operators.NotEquals {
+		c.enumAsText(shapes[0], call.Args()[1])
+		c.enumAsText(shapes[1], call.Args()[0])
+	}
 	return shape{}
+}
+
+// enumAsText reports the value of an enum that is written as a text: here it is a constant.
+func (c *messageCheck) enumAsText(s shape, e ast.Expr) {
+	if s.enum == nil || e.Kind() != ast.LiteralKind {
+		return
+	}
+	text, is := e.AsLiteral().(types.String)
+	if !is {
+		return
+	}
+	names := valueNames(s.enum)
+	hint := fmt.Sprintf("write one of its constants, such as %s.%s", s.enum.Name(), names[len(names)-1])
+	if full, found := valueNamed(names, string(text)); found {
+		hint = fmt.Sprintf("write %s.%s", s.enum.Name(), full)
+	}
+	c.report(CodeType, e.ID(), fmt.Sprintf("a value of %s is no text here", s.enum.Name()), hint)
+	c.texts = true
+}
+
+func valueNames(ed protoreflect.EnumDescriptor) []string {
+	var names []string
+	for i := range ed.Values().Len() {
+		names = append(names, string(ed.Values().Get(i).Name()))
+	}
+	return names
+}
+
+// valueNamed finds the value of an enum by its name, its name without the enum's before it, or one that is like it.
+func valueNamed(names []string, name string) (string, bool) {
+	if i := slices.IndexFunc(names, func(n string) bool { return n == name || strings.HasSuffix(n, "_"+name) }); i >= 0 {
+		return names[i], true
+	}
+	return nearest(name, names)
 }
 
 // isQualified knows functions whose names have a point, such as sets.contains.
@@ -172,30 +229,41 @@ func (c *messageCheck) isQualified(call ast.CallExpr) bool {
 	return parts != nil && c.env.cel.HasFunction(strings.Join(parts, ".")+"."+call.FunctionName())
 }
 
-func (c *messageCheck) loop(loop ast.ComprehensionExpr) {
+// loop says what a macro such as exists makes of a list.
+func (c *messageCheck) loop(e ast.Expr) shape {
+	loop := e.AsComprehension()
 	of := c.walk(loop.IterRange())
 	shadowed, had := c.scope[loop.IterVar()]
-	c.scope[loop.IterVar()] = shape{message: of.message}
-	c.scope[loop.AccuVar()] = shape{}
+	c.scope[loop.IterVar()], c.scope[loop.AccuVar()] = of.element(), shape{}
 	c.walkAll([]ast.Expr{loop.AccuInit(), loop.LoopCondition(), loop.LoopStep(), loop.Result()})
 	delete(c.scope, loop.IterVar())
 	if had {
 		c.scope[loop.IterVar()] = shadowed
 	}
+	if macro, is := c.src.info.GetMacroCall(e.ID()); is && macro.AsCall().FunctionName() == "filter" {
+		return of
+	}
+	return shape{}
 }
 
-// typeProblems adds to the checker's errors what messages can tell.
+// typeProblems turns the checker's errors into problems, without those of what is reported already.
 func (c *messageCheck) typeProblems(errs []*cel.Error) []Problem {
-	var rest []*cel.Error
 	var problems []Problem
 	for _, e := range errs {
-		if name, _, is := cutMessage(e.Message, "undefined field '", "'"); is {
-			if !c.covered[e.ExprID] {
-				problems = append(problems, c.src.node(CodeUnknownName, e.ExprID, "unknown field "+name, ""))
-			}
+		if c.covered[e.ExprID] {
 			continue
 		}
-		rest = append(rest, e)
+		name, _, undefined := cutMessage(e.Message, "undefined field '", "'")
+		switch overload := strings.Contains(e.Message, "no matching overload"); {
+		case undefined:
+			problems = append(problems, c.src.node(CodeUnknownName, e.ExprID, "unknown field "+name, ""))
+		case overload && c.texts && (strings.Contains(e.Message, "(int, string)") || strings.Contains(e.Message, "(string, int)")):
+		default:
+			problems = append(problems, c.nameCheck.typeProblems([]*cel.Error{e})...)
+		}
 	}
-	return append(problems, c.nameCheck.typeProblems(rest)...)
+	for i := range problems {
+		problems[i].Hint, _, _ = strings.Cut(problems[i].Hint, ", or compare date(x)") // there is no zone here
+	}
+	return problems
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -9,12 +10,16 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // Operand is a part of an expression with the value that it had.
 type Operand struct {
 	Text  string
 	Value ref.Val
+	// Enum is what the value is one of; nil where it is no enum's.
+	Enum protoreflect.EnumDescriptor
 }
 
 // Explain evaluates an expression that did not hold once more, and tells the values of the parts that decided it: of the terms of a
@@ -85,9 +90,10 @@ func (x *explainer) decided(e ast.Expr) {
 
 // operand notes the value of a part.
 func (x *explainer) operand(e ast.Expr) {
-	switch e.Kind() {
-	case ast.LiteralKind:
+	if x.isConstant(e) {
 		return
+	}
+	switch e.Kind() {
 	case ast.ComprehensionKind:
 		x.operand(e.AsComprehension().IterRange())
 		return
@@ -110,7 +116,7 @@ func (x *explainer) operand(e ast.Expr) {
 		x.inner(e)
 		return
 	}
-	x.operands = append(x.operands, Operand{Text: text, Value: v})
+	x.operands = append(x.operands, Operand{Text: text, Value: v, Enum: x.enum(e)})
 	x.inner(e)
 }
 
@@ -130,4 +136,38 @@ func (x *explainer) inner(e ast.Expr) {
 			x.operand(e.AsSelect().Operand())
 		}
 	}
+}
+
+// isConstant says whether an expression is the same for all values: a reader knows it.
+func (x *explainer) isConstant(e ast.Expr) bool {
+	switch e.Kind() {
+	case ast.LiteralKind:
+		return true
+	case ast.IdentKind, ast.SelectKind:
+		r := x.native.ReferenceMap()[e.ID()]
+		return r != nil && r.Value != nil // of an enum
+	case ast.ListKind:
+		return !slices.ContainsFunc(e.AsList().Elements(), func(e ast.Expr) bool { return !x.isConstant(e) })
+	case ast.CallKind:
+		call := e.AsCall()
+		return (!call.IsMemberFunction() || x.isConstant(call.Target())) &&
+			!slices.ContainsFunc(call.Args(), func(e ast.Expr) bool { return !x.isConstant(e) })
+	}
+	return false
+}
+
+// enum is that of a field, or nil.
+func (x *explainer) enum(e ast.Expr) protoreflect.EnumDescriptor {
+	if e.Kind() != ast.SelectKind || e.AsSelect().IsTestOnly() {
+		return nil
+	}
+	of, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(x.native.GetType(e.AsSelect().Operand().ID()).TypeName()))
+	if err != nil {
+		return nil
+	}
+	fd := of.Descriptor().Fields().ByName(protoreflect.Name(e.AsSelect().FieldName()))
+	if fd == nil || fd.IsList() {
+		return nil
+	}
+	return fd.Enum()
 }

@@ -18,13 +18,9 @@ import (
 // timeless is when requests arrive whose answer is the same at every time.
 var timeless = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// pin sets when the case arrives. It is false where the answer may depend on that and nobody says it, which was reported.
-func (l *linker) pin(c *testCase, pinned *time.Time, at *source.Place) bool {
-	switch {
-	case pinned != nil:
-		c.arrives = *pinned
-		return true
-	case l.snap == nil:
+// pin sets when a case arrives that names no time. It is false where the answer may depend on that, which was reported once for a test.
+func (l *linker) pin(c *testCase, at *source.Place) bool {
+	if l.snap == nil {
 		return false
 	}
 	c.arrives = timeless
@@ -35,11 +31,11 @@ func (l *linker) pin(c *testCase, pinned *time.Time, at *source.Place) bool {
 	if why == "" {
 		return true
 	}
-	name := at.Field("name")
-	if c.cell != "" {
-		why += " (" + c.cell + ")"
+	if l.unpinned == at {
+		return false
 	}
-	l.report(name.Error(diag.MissingField, "the answer depends on when the request arrives, and the test does not say when: "+why,
+	l.unpinned = at
+	l.report(at.Field("name").Error(diag.MissingField, "the answer depends on when the request arrives, and the test does not say when: "+why,
 		"add time: an RFC 3339 time, or the name of a time fixture"))
 	return false
 }
@@ -68,7 +64,7 @@ func (l *linker) dependsOnTime(c *testCase) string {
 		return "" // not loaded, which was reported
 	}
 	if catalog.timed() {
-		return catalog.label() + " has promotions, vouchers, sessions or timeslots that begin or end"
+		return "what is in " + catalog.label() + " changes with time"
 	}
 	return ""
 }
@@ -80,7 +76,7 @@ func refusedAnyway(snap *scenes.Snapshot, scene *scenes.Scene, c *testCase) bool
 	case errors.As(protovalidate.Validate(c.request), &invalid), scene == nil, client != nil && !client.Allowed[scene]:
 		return true
 	}
-	return snap.Regions[c.request.GetRegion()] == nil
+	return snap.Regions[c.request.GetRegion()] == nil || c.request.GetExplain() && !scene.Spec.GetAllowExplain()
 }
 
 // clockRule names a rule of the scene that reads the clock, or is empty. Rules that only a group of the scene's experiment runs are among them.

@@ -15,6 +15,8 @@ type Failure struct {
 	// Want and Got are values as test files write them, or words such as absent.
 	Want string `json:"want,omitempty"`
 	Got  string `json:"got,omitempty"`
+	// Elements are those of a list that is not as long as it should be, the first of them.
+	Elements []string `json:"elements,omitempty"`
 	// Message says what does not hold where Want and Got do not.
 	Message string `json:"message,omitempty"`
 	// Parts are values of parts of an expression.
@@ -25,10 +27,11 @@ type Failure struct {
 	Column int    `json:"column"`
 }
 
-// Part is a part of an expression with its value.
+// Part is a part of an expression with its value. Of a list of messages, Value is the length, and Elements are the first of them.
 type Part struct {
-	Text  string `json:"text"`
-	Value string `json:"value"`
+	Text     string   `json:"text"`
+	Value    string   `json:"value"`
+	Elements []string `json:"elements,omitempty"`
 }
 
 func failureAt(at *source.Place) Failure {
@@ -51,7 +54,7 @@ func (c *comparison) fail(path string, at *source.Place, want, got string) {
 	c.failures = append(c.failures, f)
 }
 
-// fails adds what a failure is beside two values.
+// say adds a failure that is not about two values.
 func (c *comparison) say(path string, at *source.Place, message string) {
 	f := failureAt(at)
 	f.Path, f.Message = path, message
@@ -101,21 +104,19 @@ func (c *comparison) field(path string, fd protoreflect.FieldDescriptor, want, g
 
 func (c *comparison) list(path string, fd protoreflect.FieldDescriptor, want, got protoreflect.List, at *source.Place) {
 	if want.Len() != got.Len() {
-		c.fail(path, at, plural(want.Len(), "element"), lengthOf(fd, got))
+		c.fail(path, at, plural(want.Len(), "element"), plural(got.Len(), "element"))
+		last := &c.failures[len(c.failures)-1]
+		for i := range min(got.Len(), maxElements) {
+			last.Elements = append(last.Elements, showOne(fd, got.Get(i)))
+		}
 	}
 	for i := range min(want.Len(), got.Len()) {
 		c.value(fmt.Sprintf("%s[%d]", path, i), fd, want.Get(i), got.Get(i), at.Index(i))
 	}
 }
 
-// lengthOf tells how many elements there are, and which, if that is short.
-func lengthOf(fd protoreflect.FieldDescriptor, list protoreflect.List) string {
-	length := plural(list.Len(), "element")
-	if list.Len() == 0 {
-		return length
-	}
-	return length + ": " + showList(fd, list)
-}
+// maxElements bounds what is shown of a list.
+const maxElements = 20
 
 // value compares a value that is neither a list nor a map.
 func (c *comparison) value(path string, fd protoreflect.FieldDescriptor, want, got protoreflect.Value, at *source.Place) {

@@ -54,9 +54,7 @@ func JUnit(w io.Writer, r *Report, prefix string) error {
 			made := junitCase{Name: c.title(), ClassName: name, File: name, Line: c.Line, Time: seconds(c.Took)}
 			if len(c.Failures) > 0 {
 				var text strings.Builder
-				for k := range c.Failures {
-					Text{Prefix: prefix}.failure(&text, f, &c.Failures[k])
-				}
+				Text{Prefix: prefix}.failures(&text, f, c.Failures)
 				made.Failure = &junitFailure{Message: summary(c.Failures), Type: "expectation", Text: text.String()}
 			}
 			suite.Cases = append(suite.Cases, made)

@@ -34,6 +34,7 @@ type linker struct {
 	cases    []*testCase
 	findings diag.List
 	guesses  int
+	unpinned *source.Place // the last test that was reported to need a time
 	compiled map[string]compiled
 }
 
@@ -78,7 +79,7 @@ func (l *linker) link() {
 			l.test(f, t, at)
 		}
 	}
-	if l.whole {
+	if l.whole && !diag.HasErrors(l.findings.All()) {
 		unused(l, l.fixtures.catalogs)
 		unused(l, l.fixtures.users)
 		unused(l, l.fixtures.times)
@@ -94,7 +95,7 @@ func (l *linker) test(f *file, t *scenetestv1.SceneTest, at *source.Place) {
 	l.conflicts(t, at)
 
 	everywhere, some := l.expectation(t.GetExpect(), at.Field("expect"))
-	parts := l.parts(t, at)
+	parts, names := l.parts(t, at), l.resolve(t, at)
 	if t.GetMatrix() == nil && len(t.GetCells()) > 0 {
 		l.report(at.Field("cells").Error(diag.ConflictingField, "cells are parts of a matrix, and there is none", "write matrix, or move what is expected to expect"))
 	}
@@ -116,7 +117,7 @@ func (l *linker) test(f *file, t *scenetestv1.SceneTest, at *source.Place) {
 			continue
 		}
 		l.refusals(made.expect)
-		if l.complete(&made, t, at, c) {
+		if l.complete(&made, t, at, c, names) {
 			l.cases = append(l.cases, &made)
 		}
 	}
@@ -200,41 +201,66 @@ func (l *linker) cells(t *scenetestv1.SceneTest, at *source.Place) []cell {
 // maxCells bounds a matrix: three lists of a few hundred names are millions of combinations.
 const maxCells = 10_000
 
-// complete resolves the names of a cell, and pins its clock. It is false where something is missing, which was reported.
-func (l *linker) complete(c *testCase, t *scenetestv1.SceneTest, at *source.Place, names cell) bool {
-	good := true
+// axes are what the names of a test's request, user and time stand for.
+type axes struct {
+	requests map[string]*pricingv1.GetPromotionInfoRequest
+	users    map[string]userFixture
+	times    map[string]time.Time
+}
+
+// resolve looks all names of a test up, each once.
+func (l *linker) resolve(t *scenetestv1.SceneTest, at *source.Place) axes {
+	a := axes{map[string]*pricingv1.GetPromotionInfoRequest{}, map[string]userFixture{}, map[string]time.Time{}}
+	matrix := at.Field("matrix")
+	each(t.GetMatrix().GetRequests(), matrix.Field("requests"), t.GetRequestFixture(), at.Field("request_fixture"), func(name string, at *source.Place) {
+		if r, ok := find(l, l.fixtures.requests, name, at); ok {
+			a.requests[name] = r
+		}
+	})
+	each(t.GetMatrix().GetUsers(), matrix.Field("users"), t.GetUser(), at.Field("user"), func(name string, at *source.Place) {
+		if u, ok := find(l, l.fixtures.users, name, at); ok {
+			a.users[name] = u
+		}
+	})
+	each(t.GetMatrix().GetTimes(), matrix.Field("times"), t.GetTime(), at.Field("time"), func(name string, at *source.Place) {
+		if w, ok := l.instant(name, at); ok {
+			a.times[name] = w
+		}
+	})
+	return a
+}
+
+// each calls use for the names of an axis, and for the test's own.
+func each(axis []string, list *source.Place, own string, at *source.Place, use func(string, *source.Place)) {
+	for i, name := range axis {
+		use(name, list.Index(i))
+	}
+	if own != "" && !slices.Contains(axis, own) {
+		use(own, at)
+	}
+}
+
+// complete makes the request of a cell, and pins its clock. It is false where something is missing, which was reported.
+func (l *linker) complete(c *testCase, t *scenetestv1.SceneTest, at *source.Place, names cell, a axes) bool {
 	req := t.GetRequest()
 	if names.request != "" {
-		fixture, ok := find(l, l.fixtures.requests, names.request, placeOf(t.GetMatrix().GetRequests(), names.request, at.Field("matrix").Field("requests"), at.Field("request_fixture")))
-		req, good = fixture, ok
+		req = a.requests[names.request]
 	}
-	if req == nil {
+	user, known := a.users[names.user]
+	if req == nil || names.user != "" && !known {
 		return false
 	}
 	c.request = proto.CloneOf(req)
-	if names.user != "" {
-		user, ok := find(l, l.fixtures.users, names.user, placeOf(t.GetMatrix().GetUsers(), names.user, at.Field("matrix").Field("users"), at.Field("user")))
-		if good = good && ok; good {
-			user.lay(c.request)
-		}
+	if known {
+		user.lay(c.request)
 	}
-	if good {
-		l.scene(c, at)
+	l.scene(c, at)
+	if names.time == "" {
+		return l.pin(c, at)
 	}
-	var pinned *time.Time
-	if names.time != "" {
-		when, ok := l.instant(names.time, placeOf(t.GetMatrix().GetTimes(), names.time, at.Field("matrix").Field("times"), at.Field("time")))
-		pinned, good = &when, good && ok
-	}
-	return good && l.pin(c, pinned, at)
-}
-
-// placeOf is where a name stands: in the axis of a matrix, or in the test's own field.
-func placeOf(axis []string, name string, list, own *source.Place) *source.Place {
-	if i := slices.Index(axis, name); i >= 0 {
-		return list.Index(i)
-	}
-	return own
+	when, known := a.times[names.time]
+	c.arrives = when
+	return known
 }
 
 func (l *linker) client(name string, at *source.Place) {

@@ -1,11 +1,13 @@
 package scenetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,6 +152,9 @@ func (s *systems) run(ctx context.Context, c *testCase) CaseReport {
 		s.coverage.saw(answer, s.of(c).Catalog)
 	}
 	report.Failures = c.judge(answer, err)
+	slices.SortStableFunc(report.Failures, func(a, b Failure) int { // as the file is read
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 	report.Took = time.Since(start)
 	return report
 }
@@ -227,12 +232,9 @@ func (c *comparison) refused(e *expectation, err error) {
 		return
 	}
 	if want := e.Refused.GetField(); want != "" {
-		for _, f := range fields {
-			if f == want {
-				return
-			}
+		if !slices.Contains(fields, want) {
+			c.fail("refused.field", at.Field("field"), want, cmp.Or(strings.Join(fields, ", "), absent))
 		}
-		c.fail("refused.field", at.Field("field"), want, strings.Join(fields, ", "))
 	}
 }
 

@@ -42,9 +42,11 @@ func (s *Suite) open(cases []*testCase) (*systems, error) {
 		if out.of(c) != nil {
 			continue
 		}
-		system, err := assembly.Over(s.catalogs[c.catalog].cat, assembly.Options{
-			Now: func() time.Time { return s.now }, Providers: []providers.Option{providers.Named(failing, refusing(c.failing))},
-		})
+		opts := assembly.Options{Now: func() time.Time { return s.now }}
+		if len(c.failing) > 0 {
+			opts.Providers = []providers.Option{providers.Named(failing, refusing(c.failing))}
+		}
+		system, err := assembly.Over(s.catalogs[c.catalog].cat, opts)
 		if err == nil {
 			out.byKey[keyOf(c)] = system
 			err = system.Apply(offline(s.snap, c.failing))

@@ -57,9 +57,7 @@ func (t Text) file(b *strings.Builder, f *FileReport) {
 		switch {
 		case len(c.Failures) > 0:
 			fmt.Fprintf(b, "  %s %s\n", t.paint(red, "FAIL"), c.title())
-			for j := range c.Failures {
-				t.failure(b, f, &c.Failures[j])
-			}
+			t.failures(b, f, c.Failures)
 		case t.Verbose:
 			fmt.Fprintf(b, "  %s   %s (%s)\n", t.paint(green, "ok"), c.title(), round(c.Took))
 		}
@@ -73,7 +71,18 @@ func (c *CaseReport) title() string {
 	return clean(c.Test) + " [" + clean(c.Cell) + "]"
 }
 
-func (t Text) failure(b *strings.Builder, f *FileReport, x *Failure) {
+// failures writes what does not hold of a case, each with its lines of the file; those of one line have them together.
+func (t Text) failures(b *strings.Builder, f *FileReport, all []Failure) {
+	for i := range all {
+		t.failure(b, &all[i])
+		if i+1 == len(all) || all[i+1].Line != all[i].Line {
+			excerpt(b, f.lines, all[i].Line)
+		}
+	}
+	b.WriteByte('\n')
+}
+
+func (t Text) failure(b *strings.Builder, x *Failure) {
 	fmt.Fprintf(b, "\n    %s%s:%d:%d", t.Prefix, clean(x.File), x.Line, x.Column)
 	if x.Path != "" {
 		fmt.Fprintf(b, ": %s", clean(x.Path))
@@ -85,18 +94,33 @@ func (t Text) failure(b *strings.Builder, f *FileReport, x *Failure) {
 	if x.Want != "" || x.Got != "" {
 		fmt.Fprintf(b, "      want %s\n      got  %s\n", clean(x.Want), t.paint(red, clean(x.Got)))
 	}
+	elements(b, x.Elements, x.Got)
 	for _, p := range x.Parts {
 		fmt.Fprintf(b, "      %s = %s\n", clean(p.Text), t.paint(red, clean(p.Value)))
+		elements(b, p.Elements, p.Value)
 	}
+}
+
+// elements writes those of a list, one on a line; length tells how many there are.
+func elements(b *strings.Builder, all []string, length string) {
+	for i, e := range all {
+		fmt.Fprintf(b, "           [%d] %s\n", i, clean(e))
+	}
+	if len(all) == maxElements && length != plural(maxElements, "element") {
+		b.WriteString("           ...\n")
+	}
+}
+
+// excerpt writes a line of a file with those around it.
+func excerpt(b *strings.Builder, lines []string, line int) {
 	b.WriteByte('\n')
-	for n := max(1, x.Line-around); n <= min(len(f.lines), x.Line+around); n++ {
+	for n := max(1, line-around); n <= min(len(lines), line+around); n++ {
 		mark := " "
-		if n == x.Line {
+		if n == line {
 			mark = ">"
 		}
-		b.WriteString(strings.TrimRight(fmt.Sprintf("    %s %4d | %s", mark, n, clean(f.lines[n-1])), " ") + "\n")
+		b.WriteString(strings.TrimRight(fmt.Sprintf("    %s %4d | %s", mark, n, clean(lines[n-1])), " ") + "\n")
 	}
-	b.WriteByte('\n')
 }
 
 func (t Text) paint(color, s string) string {

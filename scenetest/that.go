@@ -10,6 +10,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
@@ -69,16 +70,47 @@ func (c *comparison) check(a *assertion, values map[string]any) {
 		f.Message = "it cannot be evaluated: " + err.Error()
 	}
 	for _, o := range a.Explain(values) {
-		f.Parts = append(f.Parts, Part{Text: o.Text, Value: showValue(o.Value)})
+		f.Parts = append(f.Parts, partOf(o))
 	}
 	c.failures = append(c.failures, f)
 }
 
-// showValue writes a value of an expression as test files do.
-func showValue(v ref.Val) string {
+// partOf shows a value; a list of messages element by element.
+func partOf(o rules.Operand) Part {
+	p := Part{Text: o.Text, Value: showOperand(o)}
+	list, is := o.Value.(traits.Lister)
+	if !is {
+		return p
+	}
+	for it := list.Iterator(); it.HasNext() == types.True && len(p.Elements) < maxElements; {
+		m, is := it.Next().Value().(proto.Message)
+		if !is {
+			return Part{Text: o.Text, Value: p.Value}
+		}
+		p.Elements = append(p.Elements, showMessage(m.ProtoReflect()))
+	}
+	if n, ok := list.Size().(types.Int); ok && len(p.Elements) > 0 {
+		p.Value = plural(int(n), "element")
+	}
+	return p
+}
+
+// showOperand writes a value of an expression as test files do.
+func showOperand(o rules.Operand) string {
+	if n, is := o.Value.(types.Int); is && o.Enum != nil {
+		return string(o.Enum.Name()) + "." + enumConstant(o.Enum, protoreflect.EnumNumber(n))
+	}
 	var b strings.Builder
-	writeValue(&b, v)
+	writeValue(&b, o.Value)
 	return shorten(b.String())
+}
+
+// enumConstant is the name of a value as expressions write it.
+func enumConstant(ed protoreflect.EnumDescriptor, n protoreflect.EnumNumber) string {
+	if v := ed.Values().ByNumber(n); v != nil {
+		return string(v.Name())
+	}
+	return strconv.Itoa(int(n))
 }
 
 func writeValue(b *strings.Builder, v ref.Val) {

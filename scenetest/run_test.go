@@ -1,0 +1,116 @@
+package scenetest_test
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"proscenium/scenetest"
+)
+
+// suite loads a directory that has no errors.
+func suite(tb testing.TB, files fstest.MapFS, opts scenetest.Options) *scenetest.Suite {
+	tb.Helper()
+	opts.Now = today
+	result := scenetest.Load(files, opts)
+	if result.Suite == nil {
+		tb.Fatalf("findings: %+v", result.Diagnostics)
+	}
+	return result.Suite
+}
+
+func run(tb testing.TB, s *scenetest.Suite, sel scenetest.Selection) *scenetest.Report {
+	tb.Helper()
+	r, err := s.Run(tb.Context(), sel)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	// Times are not what is tested.
+	r.Took = 0
+	for i := range r.Files {
+		r.Files[i].Took = 0
+		for j := range r.Files[i].Cases {
+			r.Files[i].Cases[j].Took = 0
+		}
+	}
+	return r
+}
+
+func text(tb testing.TB, r *scenetest.Report) string {
+	tb.Helper()
+	var b strings.Builder
+	if err := (scenetest.Text{Verbose: true, Prefix: "market/"}).Write(&b, r); err != nil {
+		tb.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestRuns(t *testing.T) {
+	golden(t, "runs", func(t *testing.T, files fstest.MapFS) string {
+		return text(t, run(t, suite(t, files, scenetest.Options{}), scenetest.Selection{}))
+	})
+}
+
+func TestReportsAreTheSameHoweverManyRunAtOnce(t *testing.T) {
+	s := suite(t, with(t, "a_test.yaml", many(200)), scenetest.Options{})
+	want := text(t, run(t, s, scenetest.Selection{Parallel: 1}))
+	for range 3 {
+		if diff := cmp.Diff(want, text(t, run(t, s, scenetest.Selection{Parallel: 16}))); diff != "" {
+			t.Errorf("(-one +sixteen at once):\n%s", diff)
+		}
+	}
+}
+
+// many are tests of which every third fails.
+func many(n int) string {
+	var b strings.Builder
+	b.WriteString("tests:\n")
+	for i := range n {
+		price := "300"
+		if i%3 == 0 {
+			price = "1"
+		}
+		b.WriteString("  - {name: t" + strings.Repeat("x", i) + ", request: {scene_name: page, region: US, items: [{item_id: 10}]}, " +
+			"expect: {answer: {items: [{models: [{final_price: " + price + "}, {}]}]}}}\n")
+	}
+	return b.String()
+}
+
+func TestASelectionIsSearchedForInFileTestAndCell(t *testing.T) {
+	const fixtures = `
+fixtures:
+  users: {a: {user_id: 1}, b: {user_id: 2}}
+  requests: {tea: {scene_name: page, region: US, items: [{item_id: 10}]}}
+`
+	s := suite(t, with(t,
+		"one_test.yaml", fixtures+"tests: [{name: plain, request_fixture: tea, expect: {answer: {}}}, {name: crossed, request_fixture: tea, matrix: {users: [a, b]}, expect: {answer: {}}}]",
+		"tests/two.yaml", "tests: [{name: plain, request_fixture: tea, expect: {answer: {}}}]",
+	), scenetest.Options{})
+	for expr, want := range map[string]int{
+		"": 4, "plain": 2, "^tests/": 1, "one_test.yaml/plain$": 1, "crossed/user=b$": 1, "user=": 2, "crossed": 2,
+	} {
+		r := run(t, s, scenetest.Selection{Name: regexp.MustCompile(expr)})
+		if r.Passed != want || r.Failed != 0 || r.Deselected != 4-want {
+			t.Errorf("%q: %d passed, %d failed, %d not selected", expr, r.Passed, r.Failed, r.Deselected)
+		}
+	}
+	if _, err := s.Run(t.Context(), scenetest.Selection{Name: regexp.MustCompile("nothing")}); !errors.Is(err, scenetest.ErrNothingMatches) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProvidersThatThisProgramDoesNotHaveAreNamed(t *testing.T) {
+	s := suite(t, with(t,
+		"more.yaml", "dependencies: [{command: tax.rates, provider: {embedded: {name: custom_taxes}}}]",
+		"a_test.yaml", "tests: [{name: a, request: {scene_name: page, region: US, items: [{item_id: 10}]}, expect: {answer: {}}}]",
+	), scenetest.Options{})
+	_, err := s.Run(t.Context(), scenetest.Selection{})
+	if err == nil || !strings.Contains(err.Error(), "tax.rates.provider.embedded.name") || !strings.Contains(err.Error(), "custom_taxes") ||
+		strings.Contains(err.Error(), "scene test") {
+		t.Errorf("got %v", err)
+	}
+}
