@@ -3,6 +3,8 @@ package review
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -75,11 +77,6 @@ func markdownRefusals(b *strings.Builder, p *impact.Report) {
 	if rows := refusalRows(p.Refusals); len(rows) > 0 {
 		fmt.Fprintf(b, "\n**Requests that are refused, or no longer are**\n")
 		markdownTable(b, []string{"outcome", "requests", "scene", "first at", "message"}, "lrlll", rows)
-	}
-	if rows := refusalRows(p.Refused); len(rows) > 0 {
-		fold(b, "Requests that both sides refuse", func() {
-			markdownTable(b, []string{"reason", "requests", "scene", "first at", "message"}, "lrlll", rows)
-		})
 	}
 }
 
@@ -162,7 +159,7 @@ func markdownFailures(b *strings.Builder, p *impact.Report) {
 }
 
 func markdownNotes(b *strings.Builder, p *impact.Report) {
-	lines := p.Notes
+	lines := append(refusedLines(p), p.Notes...)
 	if line := recordingLine(p); line != "" {
 		lines = append([]string{line}, lines...)
 	}
@@ -172,6 +169,19 @@ func markdownNotes(b *strings.Builder, p *impact.Report) {
 	for _, note := range lines {
 		fmt.Fprintf(b, "> %s  \n", escape(tame(note)))
 	}
+}
+
+// refusedLines count the requests that both sides refuse, by reason.
+func refusedLines(p *impact.Report) []string {
+	byReason := map[string]int{}
+	for _, r := range p.Refused {
+		byReason[r.New] += r.Requests
+	}
+	var lines []string
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		lines = append(lines, fmt.Sprintf("%s refused on both sides: %s", plural(byReason[reason], "request is", "requests are"), clean(reason)))
+	}
+	return lines
 }
 
 // fold puts what body writes below a line that opens it.
