@@ -144,6 +144,7 @@ func violation(at *source.Place, v *protovalidate.Violation) diag.Diagnostic {
 		return repeated(at, name, v.FieldValue.List())
 	case "string.uri", "string.prefix":
 		message, hint = name+" must be a URL", "write scheme, host and port, such as http://tax:8080"
+	case "required":
 	default:
 		if v.FieldDescriptor == nil || v.FieldDescriptor.Message() != nil && !strings.Contains(rule, "duration") {
 			message, hint = v.Proto.GetMessage(), "write both fields, or neither" // a rule of a message speaks for itself
