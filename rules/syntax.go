@@ -116,6 +116,8 @@ func (s *source) unexpectedHint(found token) string {
 	switch {
 	case strings.ContainsAny(word[:1], ")]}"):
 		return "take it out, or open it before"
+	case i > 0 && syntaxHints()[s.word(s.tokens[i-1])] != "":
+		return syntaxHints()[s.word(s.tokens[i-1])]
 	case word == "," && s.has("in"):
 		return "write the values as a list: x in ['a', 'b']"
 	case i > 0 && s.isFunction(s.tokens[i-1]):

@@ -21,8 +21,8 @@ func (c *checker) downgrades() {
 			continue
 		}
 		if j := slices.IndexFunc(all, func(other *configv1.Downgrade) bool { return other != d && c.holds(other, d) }); j >= 0 && (j < i || !c.holds(d, all[j])) {
-			f := at.Field("feature").Warning(diag.DowngradeTwice, fmt.Sprintf("%s is downgraded already, for all that this downgrade is for and as long", short(d)), "take one of the two out")
-			f.Related = []diag.Related{c.root.Field("downgrades").Index(j).Field("feature").Span().Related("downgraded here")}
+			f := at.Field("feature").Warning(diag.DowngradeTwice, fmt.Sprintf("%s is downgraded here already, and for as long, by another downgrade", short(d)), "take this one out, or the other")
+			f.Related = []diag.Related{c.root.Field("downgrades").Index(j).Field("feature").Span().Related("the other downgrade")}
 			c.report(f)
 			continue
 		}

@@ -107,6 +107,7 @@ func (d *decoder) merge(value *yaml.Node, at *Place, seen map[string]*yaml.Node,
 			d.merge(v, at, seen, out, merges+1)
 		}
 	default:
+		at.partial = true
 		d.report(d.span(written).Finding(diag.YAMLMerge, diag.Error, "<< merges a mapping, or a list of mappings", "write <<: *anchor"))
 	}
 }

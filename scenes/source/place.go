@@ -23,6 +23,7 @@ type Place struct {
 	value    *yaml.Node // the value itself
 	children []*Place
 	bad      bool
+	partial  bool // a merge was not understood: what is not written may be in it
 	guessed  bool // nothing is written here, but a misspelt field beside it was probably meant to be; then it is bad
 
 	// from is the part that the place was reused from; nil if it was parsed with the rest. Then text, key, written, value and children are
@@ -50,7 +51,7 @@ func (p *Place) Field(name string) *Place {
 			return c
 		}
 	}
-	return &Place{parent: p, name: name, kind: field, text: p.text}
+	return &Place{parent: p, name: name, kind: field, text: p.text, bad: p.partial}
 }
 
 // Key is the place of a map's entry.
