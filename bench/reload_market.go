@@ -19,14 +19,16 @@ import (
 )
 
 // marks are the numbers that four files of a configuration carry. All of them show in every answer to basketOf: as the name of the experiment's
-// group, in the promotions that a rule drops, in the scope of a downgrade, and in the vouchers of a pool. Two of the files stand in the directory
+// group, in the model that a rule drops, in the scope of a downgrade, and in the vouchers of a pool. Two of the files stand in the directory
 // as they are and are edited one after the other; the other two are mounted and swapped together, as Kubernetes does it.
 type marks struct{ groups, rule, scope, pool int }
 
 const (
-	// shown are the scenes that traffic asks for; the others are there to be loaded.
+	// shown is of how many scenes traffic asks, at most half of all; the others are there to be loaded.
 	shown         = 16
 	scenesPerFile = 10
+	// What a request of the traffic asks for.
+	basketItems, basketModels = 10, 3
 
 	plainGroups, plainRule = "marked_groups.yaml", "marked_rule.yaml"
 	mountScope, mountPool  = "marked_scope.yaml", "marked_pool.yaml"
@@ -36,13 +38,11 @@ const (
 
 func sceneName(i int) string { return fmt.Sprintf("%s_%d", reloadScene, i) }
 
-// shownScene is the i-th scene of the traffic: they are spread over all.
-func shownScene(i, scenes int) string { return sceneName(i * scenes / shown) }
-
+// shownScenes are those of the traffic: they are spread over all.
 func shownScenes(scenes int) []string {
-	names := make([]string, shown)
+	names := make([]string, min(shown, scenes/2))
 	for i := range names {
-		names[i] = shownScene(i, scenes)
+		names[i] = sceneName(i * scenes / len(names))
 	}
 	return names
 }
@@ -122,8 +122,8 @@ func (m marks) marked(n int) map[string]string {
 		plainRule: fmt.Sprintf(`exclusion_rules:
   - id: 2000
     name: reload_rule
-    when: "promo.price %% 13 == %d && item.category != 'none'"
-`, m.rule%13),
+    when: "item.id == %d && model.id %% 10 == %d && item.category != 'none'"
+`, 1+m.rule%basketItems, 1+m.rule/basketItems%basketModels),
 		mounted + "/" + mountScope: fmt.Sprintf(`downgrades:
   - feature: WELCOME_PACKAGE
     scenes: [%s, %s]
@@ -131,10 +131,10 @@ func (m marks) marked(n int) map[string]string {
 `, list, besides(m.scope, n), m.scope),
 		mounted + "/" + mountPool: fmt.Sprintf(`voucher_pools:
   - name: RELOAD_SHOP
-    when: "voucher.type == 'SHOP_VOUCHER' && voucher.id %% 5 != %d"
+    when: "voucher.type == 'SHOP_VOUCHER' && voucher.id %% 6 != %d"
   - name: RELOAD_PLATFORM
-    when: "voucher.type == 'PLATFORM_VOUCHER' && voucher.id %% 7 != %d"
-`, m.pool%5, m.pool%7),
+    when: "voucher.type == 'PLATFORM_VOUCHER' && voucher.id %% 3 != %d"
+`, m.pool%3*2, m.pool%3),
 	}
 }
 
@@ -230,14 +230,19 @@ func newOracle(n int) (*oracle, error) {
 	return o, err
 }
 
-// snapshot is the configuration with these marks.
-func (o *oracle) snapshot(m marks) (*scenes.Snapshot, error) {
-	files := append([]source.File(nil), o.fixed...)
+// files are those of the configuration with these marks.
+func (o *oracle) files(m marks) []source.File {
+	files := slices.Clone(o.fixed)
 	for name, text := range m.marked(o.scenes) {
 		files = append(files, source.File{Name: name, Data: []byte(text)})
 	}
 	source.Sort(files)
-	read := scenes.LoadFiles(files, o.now)
+	return files
+}
+
+// snapshot is the configuration with these marks.
+func (o *oracle) snapshot(m marks) (*scenes.Snapshot, error) {
+	read := scenes.LoadFiles(o.files(m), o.now) // nothing is reused, other than in the server
 	if read.Snapshot == nil {
 		return nil, fmt.Errorf("the configuration has findings: %v", read.Diagnostics)
 	}
@@ -254,14 +259,14 @@ func (o *oracle) answer(ctx context.Context, m marks) (*pricingv1.GetPromotionIn
 		return nil, err
 	}
 	var answer *pricingv1.GetPromotionInfoResponse
-	for i := range shown {
-		other, err := o.system.Engine.Price(ctx, engine.Caller{}, basketOf(shownScene(i, o.scenes)))
+	for _, name := range shownScenes(o.scenes) {
+		other, err := o.system.Engine.Price(ctx, engine.Caller{}, basketOf(name))
 		if err != nil {
 			return nil, err
 		}
 		other.PricedAt = nil
 		if answer != nil && !proto.Equal(answer, other) {
-			return nil, fmt.Errorf("scenes %s and %s answer differently", shownScene(0, o.scenes), shownScene(i, o.scenes))
+			return nil, fmt.Errorf("scene %s answers otherwise than the others", name)
 		}
 		answer = other
 	}
@@ -270,7 +275,7 @@ func (o *oracle) answer(ctx context.Context, m marks) (*pricingv1.GetPromotionIn
 
 // basketOf is the request of the traffic for a scene.
 func basketOf(name string) *pricingv1.GetPromotionInfoRequest {
-	req := basket(10, 3)
+	req := basket(basketItems, basketModels)
 	req.Scene = &pricingv1.GetPromotionInfoRequest_SceneName{SceneName: name}
 	return req
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes/reload"
 )
 
@@ -27,62 +30,101 @@ func brokenRules() []string {
 	}
 }
 
-// script are so many edits of a directory, and the states that it has in their course. The first is there from the beginning.
-func script(ctx context.Context, d *directory, n int) ([]edit, []*state, error) {
+// script are edits of a directory, and the states that it has in their course. The first is there from the beginning.
+type script struct {
+	dir    *directory
+	oracle *oracle
+	marks  marks
+	edits  []edit
+	states []*state
+}
+
+// newScript makes so many edits: good ones of both kinds, and broken ones which the next of their kind mends.
+func newScript(ctx context.Context, d *directory, n int) (*script, error) {
 	o, err := newOracle(d.scenes)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer o.system.Close()
-	var m marks
-	var edits []edit
-	var states []*state
-	add := func(whole bool) error {
-		answer, err := o.answer(ctx, m)
-		if err != nil {
-			return err
-		}
-		states = append(states, &state{version: answer.GetConfigVersion(), whole: whole, answer: answer, seen: make(chan struct{})})
-		return nil
-	}
-	if err := add(true); err != nil {
-		return nil, nil, err
+	s := &script{dir: d, oracle: o}
+	if err := s.reach(ctx, true); err != nil {
+		return nil, err
 	}
 	broken := brokenRules()
 	for i := range n {
-		next := edit{want: none}
 		switch i % 6 {
-		case 0, 3: // the latter mends what the one before broke
-			m.groups = i + 1
-			if err := add(false); err != nil {
-				return nil, nil, err
-			}
-			m.rule = i + 1
-			files := m.marked(d.scenes)
-			next.what, next.apply = "an edit of two files", func() error { return d.edit(files) }
+		case 0, 3:
+			err = s.editInPlace(ctx)
 		case 1, 5:
-			m.scope, m.pool = i+1, i+1
-			files := m.marked(d.scenes)
-			next.what, next.apply = "a swap of two files", func() error { return d.swap(files) }
+			err = s.swap(ctx)
 		case 2:
 			text := broken[i/6%len(broken)]
-			next.what, next.apply = "a broken edit", func() error { return d.write(plainRule, text) }
+			s.edits = append(s.edits, edit{"a broken edit", func() error { return d.write(plainRule, text) }, none})
 		case 4:
-			wrong := m
-			wrong.scope, wrong.pool = i+1, i+1
+			wrong := s.marks
+			wrong.scope++
 			files := wrong.marked(d.scenes)
 			files[mounted+"/"+mountPool] = "voucher_pools: []\n"
-			next.what, next.apply = "a swap for broken files", func() error { return d.swap(files) }
+			s.edits = append(s.edits, edit{"a swap for broken files", func() error { return d.swap(files) }, none})
 		}
-		if good := i%6 != 2 && i%6 != 4; good {
-			if err := add(true); err != nil {
-				return nil, nil, err
-			}
-			next.want = len(states) - 1
+		if err != nil {
+			return nil, fmt.Errorf("edit %d: %w", i, err)
 		}
-		edits = append(edits, next)
 	}
-	return edits, states, nil
+	return s, nil
+}
+
+// editInPlace is an edit of the two files that stand in the directory: the first alone is a state too.
+func (s *script) editInPlace(ctx context.Context) error {
+	s.marks.groups++
+	if err := s.reach(ctx, false); err != nil {
+		return err
+	}
+	s.marks.rule++
+	files := s.marks.marked(s.dir.scenes)
+	s.edits = append(s.edits, edit{"an edit of two files", func() error { return s.dir.edit(files) }, len(s.states)})
+	return s.reach(ctx, true)
+}
+
+// swap is an edit of the two files that are mounted: there is nothing in between.
+func (s *script) swap(ctx context.Context) error {
+	s.marks.scope++
+	between, err := s.oracle.answer(ctx, s.marks)
+	if err != nil {
+		return err
+	}
+	s.marks.pool++
+	files := s.marks.marked(s.dir.scenes)
+	s.edits = append(s.edits, edit{"a swap of two files", func() error { return s.dir.swap(files) }, len(s.states)})
+	if err := s.reach(ctx, true); err != nil {
+		return err
+	}
+	return distinct(between, s.states[len(s.states)-1].answer)
+}
+
+// reach adds the state with the present marks. Its answer must be another than those of all before: what mixes two would not show.
+func (s *script) reach(ctx context.Context, whole bool) error {
+	answer, err := s.oracle.answer(ctx, s.marks)
+	if err != nil {
+		return err
+	}
+	for _, other := range s.states {
+		if err := distinct(other.answer, answer); err != nil {
+			return err
+		}
+	}
+	s.states = append(s.states, &state{version: answer.GetConfigVersion(), whole: whole, answer: answer, seen: make(chan struct{})})
+	return nil
+}
+
+// distinct is an error where answers of two versions differ in nothing else.
+func distinct(a, b *pricingv1.GetPromotionInfoResponse) error {
+	same := proto.CloneOf(b)
+	same.ConfigVersion = a.GetConfigVersion()
+	if proto.Equal(a, same) {
+		return fmt.Errorf("versions %s and %s answer the same", a.GetConfigVersion(), b.GetConfigVersion())
+	}
+	return nil
 }
 
 // follow makes the edits one after the other, each when the server has loaded the one before and pause has returned, and gives all loads.

@@ -3,13 +3,12 @@ package bench
 import (
 	"context"
 	"flag"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	pricingv1 "proscenium/gen/proscenium/pricing/v1"
+	"proscenium/scenes"
 )
 
 var (
@@ -19,28 +18,19 @@ var (
 
 // reloading is a server under edits and traffic.
 type reloading struct {
+	*script
 	server *child
-	edits  []edit
-	states []*state
-	dir    *directory
 }
 
-func startReloading(tb testing.TB, scenes, edits int) *reloading {
+func startReloading(tb testing.TB, count, edits int) *reloading {
 	tb.Helper()
-	dir, err := newDirectory(tb.TempDir(), scenes, marks{})
+	dir, err := newDirectory(tb.TempDir(), count, marks{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r := &reloading{dir: dir}
-	if r.edits, r.states, err = script(tb.Context(), dir, edits); err != nil {
+	r := &reloading{}
+	if r.script, err = newScript(tb.Context(), dir, edits); err != nil {
 		tb.Fatal(err)
-	}
-	for i, s := range r.states {
-		for _, other := range r.states[:i] {
-			if s.version == other.version || alike(s.answer, other.answer) {
-				tb.Fatalf("versions %s and %s answer the same: a mixed answer would not show", s.version, other.version)
-			}
-		}
 	}
 	if r.server, err = startChild(tb.Context(), "reloading", configVariable+"="+dir.path); err != nil {
 		tb.Fatal(err)
@@ -87,8 +77,7 @@ func (r *reloading) underLoad(tb testing.TB, connections int, pause func(edit) e
 
 // Each mark alone changes the answer: what mixes two configurations shows.
 func TestEachMarkShowsInAnswers(t *testing.T) {
-	const scenes = 40
-	o, err := newOracle(scenes)
+	o, err := newOracle(40)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +91,8 @@ func TestEachMarkShowsInAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if alike(base, answer) {
-			t.Errorf("the mark of the %s does not show", name)
+		if err := distinct(base, answer); err != nil {
+			t.Errorf("the mark of the %s does not show: %v", name, err)
 		}
 	}
 }
@@ -112,28 +101,41 @@ func TestEachMarkShowsInAnswers(t *testing.T) {
 // configurations, each good edit is answered, and no broken one is.
 func TestReloadUnderLoad(t *testing.T) {
 	r := startReloading(t, 40, 7)
+	before, err := r.server.memory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	loads, samples := r.underLoad(t, 4, func(edit) error { return nil })
 	if len(loads) < 1+len(r.edits) {
 		t.Errorf("%d loads of %d edits", len(loads), len(r.edits))
 	}
 	t.Logf("%d requests over %d loads", len(samples), len(loads))
-}
-
-// alike says whether answers of two versions differ in nothing else.
-func alike(a, b *pricingv1.GetPromotionInfoResponse) bool {
-	b = proto.CloneOf(b)
-	b.ConfigVersion = a.GetConfigVersion()
-	return proto.Equal(a, b)
+	wait, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		after, err := r.server.memory(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after.Goroutines <= before.Goroutines && after.Heap < 2*before.Heap {
+			break // the connections take a moment to end
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-wait.Done():
+			t.Fatalf("goroutines %d before and %d after, heap %d and %d bytes", before.Goroutines, after.Goroutines, before.Heap, after.Heap)
+		}
+	}
 }
 
 // A minute of edits of a configuration of 1,000 scenes while 16 connections keep the machine busy. x-p99 is the 99th percentile of the latencies of
 // requests that were under way while the server loaded, against that of those in equal times between loads; x-behind is the same right behind
 // a load. The bar of x-p99 is 2.
 func BenchmarkReload(b *testing.B) {
-	const scenes = 1_000
+	const count = 1_000
 	for range b.N {
 		edits := int(*reloadFor / *reloadEvery)
-		r := startReloading(b, scenes, edits)
+		r := startReloading(b, count, edits)
 		before, err := r.server.memory(b.Context())
 		if err != nil {
 			b.Fatal(err)
@@ -160,5 +162,41 @@ func BenchmarkReload(b *testing.B) {
 		b.ReportMetric(median(f.ratios), "x-p99-median")
 		b.ReportMetric(ratio(quantile(f.behind, .99), quantile(f.quiet, .99)), "x-behind")
 		b.ReportMetric(float64(after.Heap)/float64(before.Heap), "x-heap")
+	}
+}
+
+// How a load grows with the scenes that there are: the first one, and one after an edit of one line. Ten scenes stand in a file.
+func BenchmarkGrowthLoad(b *testing.B) {
+	for _, n := range []int{10, 100, 1_000, 10_000} {
+		o, err := newOracle(n)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer o.system.Close()
+		files := o.files(marks{})
+		each := func(b *testing.B) time.Duration { return b.Elapsed() / time.Duration(b.N) }
+		var first time.Duration
+		b.Run(fmt.Sprintf("first/scenes=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if read := scenes.LoadFiles(files, o.now); read.Snapshot == nil {
+					b.Fatal(read.Diagnostics)
+				}
+			}
+			first = each(b)
+			b.ReportMetric(micros(first)/float64(n), "us/scene")
+		})
+		b.Run(fmt.Sprintf("edit/scenes=%d", n), func(b *testing.B) {
+			var loader scenes.Loader
+			loader.Load(files, o.now)
+			b.ReportAllocs()
+			for i := 1; b.Loop(); i++ {
+				if read := loader.Load(o.files(marks{rule: i}), o.now); read.Snapshot == nil {
+					b.Fatal(read.Diagnostics)
+				}
+			}
+			b.ReportMetric(micros(each(b))/float64(n), "us/scene")
+			b.ReportMetric(ratio(each(b), first), "of-first")
+		})
 	}
 }

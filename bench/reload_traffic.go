@@ -58,7 +58,8 @@ func (t *traffic) run(ctx context.Context, address string, n, connections int) e
 }
 
 func (t *traffic) connection(ctx context.Context, address string, i, n int) error {
-	scene := shownScene(i%shown, n)
+	names := shownScenes(n)
+	scene := names[i%len(names)]
 	body, err := proto.Marshal(basketOf(scene))
 	if err != nil {
 		return err
