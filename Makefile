@@ -12,6 +12,7 @@ run:
 test:
 	go vet ./...
 	go test -race ./...
+	@command -v etcd >/dev/null || echo "NOT RUN: the tests of configuration in etcd, for none is installed; make etcd installs it" >&2
 
 # etcd: some tests run etcd; here it is installed, by root on Debian. Without it they say that they did not run, and fail where CI=true
 etcd:
