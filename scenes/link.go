@@ -129,8 +129,9 @@ func (l *linker) twice(code diag.Code, message, hint string, second, first *sour
 	l.report(d)
 }
 
-// find is the position of the entity that is named at a place; it reports a name that nothing has. An empty name is no reference.
-func (l *linker) find(x *index, name string, at *source.Place) (int, bool) {
+// find is the position of the entity that is named at a place, or in a field below it; it reports a name that nothing has. An empty name is no
+// reference. The place of the field is looked for when there is something to report: of thousands of scenes, that is rare.
+func (l *linker) find(x *index, name string, at *source.Place, fields ...string) (int, bool) {
 	if name == "" {
 		return 0, false
 	}
@@ -141,6 +142,9 @@ func (l *linker) find(x *index, name string, at *source.Place) (int, bool) {
 	}
 	if !x.whole {
 		return 0, false // it may be in what was not understood
+	}
+	for _, field := range fields {
+		at = at.Field(field)
 	}
 	l.report(at.Error(diag.UnknownReference, fmt.Sprintf("there is no %s %s", x.kind, name), x.suggest(name)))
 	return 0, false

@@ -43,8 +43,8 @@ func (l *linker) clientReferences() {
 func (l *linker) scenarioReferences() {
 	for i, s := range l.bundle.GetScenarios() {
 		at := l.root.Field("scenarios").Index(i).Field("voucher")
-		l.find(l.pools, s.GetVoucher().GetShopVoucherPool(), at.Field("shop_voucher_pool"))
-		l.find(l.pools, s.GetVoucher().GetPlatformVoucherPool(), at.Field("platform_voucher_pool"))
+		l.find(l.pools, s.GetVoucher().GetShopVoucherPool(), at, "shop_voucher_pool")
+		l.find(l.pools, s.GetVoucher().GetPlatformVoucherPool(), at, "platform_voucher_pool")
 	}
 }
 
@@ -54,7 +54,7 @@ func (l *linker) sceneReferences() {
 	for i, s := range l.bundle.GetScenes() {
 		l.pace.Step()
 		at := l.root.Field("scenes").Index(i)
-		if c, ok := l.find(l.clients, s.GetClient(), at.Field("client")); ok && !allowed[c][s.GetName()] && l.lists(l.clientScenes(c), s.GetName(), at) {
+		if c, ok := l.find(l.clients, s.GetClient(), at, "client"); ok && !allowed[c][s.GetName()] && l.lists(l.clientScenes(c), s.GetName(), at) {
 			client := l.root.Field("clients").Index(c)
 			d := at.Field("client").Error(diag.SceneNotAllowed, fmt.Sprintf("client %s owns scene %s but does not allow it", s.GetClient(), s.GetName()),
 				fmt.Sprintf("add %s to the client's allowed_scenes", s.GetName()))
@@ -62,12 +62,12 @@ func (l *linker) sceneReferences() {
 			l.report(d)
 		}
 		l.scenario(s.GetScenario(), at.Field("scenario"))
-		l.find(l.bypasses, s.GetVoucher().GetBypassValidation(), at.Field("voucher").Field("bypass_validation"))
-		l.find(l.pools, s.GetVoucher().GetDowngradedShopVoucherPool(), at.Field("voucher").Field("downgraded_shop_voucher_pool"))
-		l.find(l.pools, s.GetVoucher().GetDowngradedPlatformVoucherPool(), at.Field("voucher").Field("downgraded_platform_voucher_pool"))
-		l.find(l.exclusions, s.GetProductPromotion().GetExclusionRule(), at.Field("product_promotion").Field("exclusion_rule"))
-		l.find(l.inclusions, s.GetProductPromotion().GetInclusionRule(), at.Field("product_promotion").Field("inclusion_rule"))
-		l.find(l.inclusions, s.GetItemDisplay().GetItemTeaserPromoInclusionRule(), at.Field("item_display").Field("item_teaser_promo_inclusion_rule"))
+		l.find(l.bypasses, s.GetVoucher().GetBypassValidation(), at, "voucher", "bypass_validation")
+		l.find(l.pools, s.GetVoucher().GetDowngradedShopVoucherPool(), at, "voucher", "downgraded_shop_voucher_pool")
+		l.find(l.pools, s.GetVoucher().GetDowngradedPlatformVoucherPool(), at, "voucher", "downgraded_platform_voucher_pool")
+		l.find(l.exclusions, s.GetProductPromotion().GetExclusionRule(), at, "product_promotion", "exclusion_rule")
+		l.find(l.inclusions, s.GetProductPromotion().GetInclusionRule(), at, "product_promotion", "inclusion_rule")
+		l.find(l.inclusions, s.GetItemDisplay().GetItemTeaserPromoInclusionRule(), at, "item_display", "item_teaser_promo_inclusion_rule")
 		l.experimentOf(s, at, listed)
 		l.stock(s.GetStock(), at.Field("stock"))
 	}
