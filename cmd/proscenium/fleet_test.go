@@ -350,6 +350,25 @@ func TestPublishSaysWhatItDoes(t *testing.T) {
 	}
 }
 
+func TestAPriceIsExplainedByWhatIsInEtcd(t *testing.T) {
+	server := etcdtest.Start(t)
+	config := copyConfigs(t)
+	to := "etcd://" + server.Endpoint + "/market"
+	explain := []string{"explain", "--config", to, "--catalog", filepath.Join(config, "catalog"), "--request", "-"}
+	if got := command(t, exampleBody, explain...); got.code != exitFindings || !strings.Contains(got.stderr, "there is no configuration: no key /market/*.yaml") {
+		t.Errorf("before: exit code %d\n%s", got.code, got.stderr)
+	}
+	if got := command(t, "", "publish", config, "--to", to); got.code != exitDone {
+		t.Fatal(got.stderr)
+	}
+	here := command(t, exampleBody, "explain", "--config", config, "--request", "-", "--format", "json")
+	there := command(t, exampleBody, append(explain, "--format", "json")...)
+	version := regexp.MustCompile(`"config_version":\s*"(\w+)"`)
+	if there.code != exitDone || version.FindString(here.stdout) == "" || version.FindString(here.stdout) != version.FindString(there.stdout) {
+		t.Errorf("exit code %d\n%s%s", there.code, there.stdout, there.stderr)
+	}
+}
+
 func TestAServerOfAnotherPlaceSaysWhatItNeeds(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -108,6 +108,22 @@ func TestAPrefixIsReadToItsEndAndNoFurther(t *testing.T) {
 	}
 }
 
+func TestAMemberThatIsAwayIsMadeUpForByAnother(t *testing.T) {
+	gone, s := etcdtest.Start(t), etcdtest.Start(t)
+	s.Put("/m/a.yaml", "1")
+	a := etcd.Address{Endpoints: []string{gone.Endpoint, s.Endpoint}, Prefix: "/m/"}
+	gone.Kill()
+	src := newSource(t, a)
+	changed := follow(t, src)
+	for range 10 {
+		if got := texts(t, src); got["a.yaml"] != "1" {
+			t.Errorf("files %v", got)
+		}
+	}
+	awaitEvent(t, s, changed, "/m/a.yaml")
+	mustPublish(t, a, map[string]string{"a.yaml": "2"})
+}
+
 func TestChangesAreToldAndReadAtOneRevision(t *testing.T) {
 	s := etcdtest.Start(t, "--max-txn-ops", "1000")
 	src := newSource(t, at(s.Endpoint, "/m/"))
