@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -20,7 +19,7 @@ type Line struct {
 	Number int
 	// Bytes is how long the line is.
 	Bytes int
-	// Record is nil where Err says why.
+	// Record is nil where Err says why; it wraps [ErrTorn] where a process was killed while it wrote the line.
 	Record *pricingv1.RecordedRequest
 	Err    error
 }
@@ -73,8 +72,7 @@ func linesIn(path string, r io.Reader, yield func(Line, error) bool) bool {
 		yield(Line{}, fmt.Errorf("recording %s: %w", path, err))
 		return false
 	}
-	lines, n := bufio.NewScanner(r), 0
-	lines.Buffer(nil, MaxLine)
+	lines, n := newScanner(r), 0
 	for lines.Scan() {
 		n++
 		text := bytes.TrimSpace(lines.Bytes())
@@ -82,7 +80,9 @@ func linesIn(path string, r io.Reader, yield func(Line, error) bool) bool {
 			continue
 		}
 		line := Line{File: path, Number: n, Bytes: len(text)}
-		line.Record, line.Err = parseLoose(text)
+		if line.Record, err = parseLoose(text); err != nil {
+			line.Err = lines.cause(text, err)
+		}
 		if !yield(line, nil) {
 			return false
 		}

@@ -54,7 +54,7 @@ func TestLinesGoOnAfterABadOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"a.jsonl:1 a US", "a.jsonl:3 error ", "a.jsonl:4 error it has no field request", "a.jsonl:5  JP", "a.jsonl:6 error ", "a.jsonl:7 error ", "b.jsonl.gz:1 c FR"} {
+	for i, want := range []string{"a.jsonl:1 a US", "a.jsonl:3 error ", "a.jsonl:4 error it has no field request", "a.jsonl:5  JP", "a.jsonl:6 error ", "a.jsonl:7 error the last line is cut short", "b.jsonl.gz:1 c FR"} {
 		if i >= len(got) || !strings.HasPrefix(got[i], want) {
 			t.Errorf("line %d: want %q in %q", i, want, got)
 		}
@@ -89,7 +89,10 @@ func TestLinesStopWhereTheirReaderStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	var numbers []int
-	for line := range Lines([]string{file}) {
+	for line, err := range Lines([]string{file}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if numbers = append(numbers, line.Number); line.Number == 3 {
 			break
 		}

@@ -1,3 +1,8 @@
+// Package recording keeps a sample of the requests that a server answers, to price them again: under an edited configuration, or on another
+// server.
+//
+// A recording is a file of JSON lines, each a proscenium.pricing.v1.RecordedRequest. User ids are pseudonyms in it. A [Recorder] writes
+// recordings, [Read], [ReadFiles] and [Lines] read them, and a [Restorer] gives known users their ids back.
 package recording
 
 import (
@@ -31,13 +36,7 @@ func Read(r io.Reader) iter.Seq2[*pricingv1.RecordedRequest, error] {
 			yield(nil, err)
 			return
 		}
-		lines, n, cut := bufio.NewScanner(r), 0, false
-		lines.Buffer(nil, MaxLine)
-		lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
-			advance, line, err := bufio.ScanLines(data, atEOF)
-			cut = line != nil && advance == len(data) && data[advance-1] != '\n'
-			return advance, line, err
-		})
+		lines, n := newScanner(r), 0
 		for lines.Scan() {
 			n++
 			text := bytes.TrimSpace(lines.Bytes())
@@ -46,13 +45,7 @@ func Read(r io.Reader) iter.Seq2[*pricingv1.RecordedRequest, error] {
 			}
 			record, err := parse(text)
 			if err != nil {
-				switch {
-				case cut && lines.Err() != nil: // of the reader, as of compressed data that ends too early
-					err = lines.Err()
-				case cut && !json.Valid(text):
-					err = fmt.Errorf("%w: %w", ErrTorn, err)
-				}
-				yield(nil, fmt.Errorf("line %d: %w", n, err))
+				yield(nil, fmt.Errorf("line %d: %w", n, lines.cause(text, err)))
 				return
 			}
 			if !yield(record, nil) {
@@ -62,6 +55,35 @@ func Read(r io.Reader) iter.Seq2[*pricingv1.RecordedRequest, error] {
 		if err := lines.Err(); err != nil {
 			yield(nil, fmt.Errorf("after line %d: %w", n, err))
 		}
+	}
+}
+
+// scanner reads lines, and knows which has no end.
+type scanner struct {
+	*bufio.Scanner
+	cut bool
+}
+
+func newScanner(r io.Reader) *scanner {
+	s := &scanner{Scanner: bufio.NewScanner(r)}
+	s.Buffer(nil, MaxLine)
+	s.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		advance, line, err := bufio.ScanLines(data, atEOF)
+		s.cut = line != nil && advance == len(data) && data[advance-1] != '\n'
+		return advance, line, err
+	})
+	return s
+}
+
+// cause is why the line that was read last is wrong, where parsing it gave err.
+func (s *scanner) cause(line []byte, err error) error {
+	switch {
+	case s.cut && s.Err() != nil: // of the reader, as of compressed data that ends too early
+		return s.Err()
+	case s.cut && !json.Valid(line):
+		return fmt.Errorf("%w: %w", ErrTorn, err)
+	default:
+		return err
 	}
 }
 

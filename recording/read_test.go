@@ -86,7 +86,7 @@ func TestARecordingIsReadLineByLine(t *testing.T) {
 
 func TestTheLinesInTheGuidesAreRecordings(t *testing.T) {
 	for _, page := range []string{"record-requests.md", "check-in-ci.md"} {
-		text, err := os.ReadFile(filepath.Join("../docs/guides", page))
+		text, err := os.ReadFile(filepath.Join("..", "docs", "guides", page))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,10 @@ func TestAReaderMayStopEarly(t *testing.T) {
 	write(t, dir, "b.jsonl", line(2, "b")+line(4, "d"))
 	for n := range 4 {
 		read := 0
-		for range ReadFiles([]string{dir}, nil) {
+		for _, err := range ReadFiles([]string{dir}, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if read++; read > n {
 				break
 			}

@@ -327,6 +327,9 @@ func TestProcessesOfOneDirectoryDoNotDisturbEachOther(t *testing.T) {
 			t.Fatalf("%d bytes", total)
 		}
 	}
+	if one.path == two.path {
+		t.Error("two processes write to one file")
+	}
 	if f.counts.recorded.Load() != 120 || f.counts.errors.Load() != 0 {
 		t.Errorf("%d recorded, %d errors", f.counts.recorded.Load(), f.counts.errors.Load())
 	}
@@ -341,6 +344,32 @@ func TestProcessesOfOneDirectoryDoNotDisturbEachOther(t *testing.T) {
 	}
 	if !found {
 		t.Error("a request was written to a file that is gone")
+	}
+}
+
+func TestWhatOtherProcessesWriteIsBoundedInTheMeantime(t *testing.T) {
+	f := options(t)
+	f.RotateBytes, f.MaxBytes = 2000, 6000
+	w := writerOf(t, f)
+	put(t, w, 1)
+	for _, name := range []string{"requests-a.jsonl", "requests-b.jsonl", "requests-c.jsonl"} {
+		write(t, f.Directory, name, strings.Repeat("x", 1900))
+	}
+	if err := os.Chtimes(w.path, time.Time{}, noon.Add(-time.Hour)); err != nil { // the oldest of all
+		t.Fatal(err)
+	}
+	f.now.Store(int64(housekeeping - 1))
+	w.keepHouse(0)
+	if n := len(entries(t, f.Directory)); n != 4 {
+		t.Errorf("%d files before it was time", n)
+	}
+	f.now.Store(int64(housekeeping))
+	w.keepHouse(0)
+	if total := size(t, f.Directory); total > f.MaxBytes-f.RotateBytes+w.size {
+		t.Errorf("%d bytes", total)
+	}
+	if w.gone() {
+		t.Error("a process has deleted its own file")
 	}
 }
 
