@@ -331,8 +331,8 @@ func TestEveryOutcomeIsCounted(t *testing.T) {
 		7: priced(100), 8: failing("TIMEOUT"), 9: failing("TIMEOUT"),
 	}
 	lines := func(yield func(recording.Line, error) bool) {
-		for line := range impacttest.Lines(asking(1, 2, 3, 4, 5, 6, 7, 8, 9)) {
-			yield(line, nil)
+		for line, err := range impacttest.Lines(asking(1, 2, 3, 4, 5, 6, 7, 8, 9)) {
+			yield(line, err)
 		}
 		yield(recording.Line{File: "requests.jsonl", Number: 10, Err: errors.New("no JSON")}, nil)
 		weighty := asking(1)[0]

@@ -111,7 +111,7 @@ func (t *tally) compare(s *subject, before, after Answer) {
 	t.compared++
 	t.standFor += s.weight
 	parts := [...]*part{entry(t.scenes, s.scene), entry(t.regions, s.Msg.GetRegion()), entry(t.clients, s.Client)}
-	changed := false
+	var changed bool
 	if before.Refused != nil || after.Refused != nil {
 		changed = t.refused(s, before.Refused, after.Refused)
 	} else {

@@ -119,7 +119,7 @@ func TestSidesWithCatalogsOfTheirOwnArePricedOverThem(t *testing.T) {
 	inMarket(t, "", "", "", []*pricingv1.RecordedRequest{cartOf(1)})
 	writeFile(t, "edited/catalog/taxes.csv", "region,category,rate\nUS,,25000\n")
 	got := command(t, "", "diff", "main", "edited", "--requests", "may.jsonl")
-	for _, want := range []string{"1 of 1 request", "items.models.tax", "different catalogs"} {
+	for _, want := range []string{"1 of 1 request", "items.models.tax", "each side is priced over its own"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in:\n%s%s", want, got.stdout, got.stderr)
 		}

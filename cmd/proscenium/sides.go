@@ -68,14 +68,14 @@ func openSide(ctx context.Context, name string, now time.Time, w io.Writer) (*co
 	return nil, errors.Join(report.Text{Color: coloured(w), Prefix: prefix}.Write(w, loaded.Diagnostics), s.close(), errFindings)
 }
 
-// catalogs are those that two configurations are priced over.
-type catalogs struct {
+// catalogPair has the catalog that each of two configurations is priced over.
+type catalogPair struct {
 	old, new *catalog.Catalog
 	note     string
 }
 
 // openCatalogs takes the directory that is named, else the folders catalog beside the configurations. One that both share is loaded once.
-func openCatalogs(dir string, before, after *configSide, w io.Writer) (*catalogs, error) {
+func openCatalogs(dir string, before, after *configSide, w io.Writer) (*catalogPair, error) {
 	if dir != "" {
 		if err := isDirectory("catalog", dir); err != nil {
 			return nil, err
@@ -93,12 +93,12 @@ func openCatalogs(dir string, before, after *configSide, w io.Writer) (*catalogs
 	}
 	same, err := sameFiles(oldFiles, newFiles)
 	if err != nil {
-		return nil, fmt.Errorf("compare the catalogs: %w", err)
+		return nil, fmt.Errorf("compare one catalog with the other: %w", err)
 	}
 	if same {
 		return sharedCatalog(newFiles, after.name+"/"+configs.CatalogDir, "", w)
 	}
-	c := &catalogs{note: "the two configurations have different catalogs, and each is priced over its own: differences may come from either; name one with --catalog"}
+	c := &catalogPair{note: "each configuration has a catalog of its own, they differ, and each side is priced over its own: a difference may come from either; name one for both with --catalog"}
 	if c.old, err = loadCatalog(oldFiles, before.name+"/"+configs.CatalogDir, w); err != nil {
 		return nil, err
 	}
@@ -121,9 +121,9 @@ func catalogOf(s *configSide) fs.FS {
 	return sub
 }
 
-func sharedCatalog(files fs.FS, name, note string, w io.Writer) (*catalogs, error) {
+func sharedCatalog(files fs.FS, name, note string, w io.Writer) (*catalogPair, error) {
 	cat, err := loadCatalog(files, name, w)
-	return &catalogs{old: cat, new: cat, note: note}, err
+	return &catalogPair{old: cat, new: cat, note: note}, err
 }
 
 // loadCatalog writes what is wrong in a catalog to w, and is errFindings then.

@@ -222,6 +222,14 @@ func columns(rows [][]string, n int) [][]string {
 	return out
 }
 
+// kindOf says what kind of caller asks, without naming anybody.
+func kindOf(c *impact.PriceChange) string {
+	if c.User == 0 {
+		return "a guest in " + clean(c.Region)
+	}
+	return "a user in " + clean(c.Region)
+}
+
 func priceRows(changes []*impact.PriceChange) [][]string {
 	rows := make([][]string, len(changes))
 	for i, c := range changes {
@@ -230,7 +238,7 @@ func priceRows(changes []*impact.PriceChange) [][]string {
 		if c.Old != 0 {
 			change += fmt.Sprintf(" (%+g%%)", c.Percent)
 		}
-		rows[i] = []string{clean(c.Scene), thingOf(c) + ", " + whoOf(c), amounts[0], amounts[1], change, count(c.Requests), clean(strings.Join(c.Because, "; "))}
+		rows[i] = []string{clean(c.Scene), thingOf(c) + ", " + kindOf(c), amounts[0], amounts[1], change, count(c.Requests), clean(strings.Join(c.Because, "; "))}
 	}
 	return shown(rows)
 }

@@ -29,7 +29,7 @@ func partRows(parts []impact.Part) [][]string {
 		}
 		name := clean(p.Name)
 		if name == "" {
-			name = "(any)"
+			name = "(none)"
 		}
 		rows = append(rows, []string{name, count(p.Requests), count(p.Changed), percent(p.Percent), count(p.Dearer), count(p.Cheaper)})
 	}

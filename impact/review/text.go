@@ -186,6 +186,7 @@ func thingOf(c *impact.PriceChange) string {
 	return fmt.Sprintf("item %d model %d", c.ItemID, c.ModelID)
 }
 
+// whoOf names who asks. A comment, which more people read than a recording, does not.
 func whoOf(c *impact.PriceChange) string {
 	switch {
 	case c.User == 0:

@@ -114,6 +114,6 @@ func write(root *os.Root, name string, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, content) //nolint:gosec // the archive is bounded
+	_, err = io.Copy(f, content)
 	return errors.Join(err, f.Close())
 }

@@ -151,10 +151,11 @@ func matchLists(before, after protoreflect.List, id identity) []pair {
 			}
 		}
 	}
+	var gone []pair
 	for _, m := range left {
 		if m != nil {
-			pairs = append(pairs, pair{before: m})
+			gone = append(gone, pair{before: m})
 		}
 	}
-	return pairs
+	return slices.Concat(pairs, gone)
 }

@@ -119,7 +119,7 @@ func (c *comparer) whole(m protoreflect.Message) string {
 		if !m.Has(fd) {
 			continue
 		}
-		v := ""
+		var v string
 		switch {
 		case fd.IsMap():
 			var entries []string
