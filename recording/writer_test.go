@@ -113,6 +113,12 @@ func TestTheOldestFilesAreDeletedAndNothingElse(t *testing.T) {
 	if names["requests-b.jsonl"] {
 		t.Error("the oldest is there")
 	}
+	if err := makeRoom(f.Directory, "", 0, time.Time{}); err != nil {
+		t.Error(err)
+	}
+	if left := entries(t, f.Directory); len(left) != 3 {
+		t.Errorf("left without any room are %v, and not the three that are no recordings of a server", left)
+	}
 }
 
 func TestNoLineOutlivesItsAge(t *testing.T) {
