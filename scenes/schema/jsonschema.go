@@ -8,7 +8,9 @@ import (
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
+	"proscenium/scenes"
 	"proscenium/scenes/source"
 )
 
@@ -30,6 +32,7 @@ func (b builder) schema(of protoreflect.MessageDescriptor, title string) ([]byte
 	if b.docs, err = readComments(); err != nil {
 		return nil, err
 	}
+	b.defaults = scenes.Defaults()
 	root, err := b.message(of)
 	if err != nil {
 		return nil, err
@@ -56,7 +59,8 @@ func (b builder) schema(of protoreflect.MessageDescriptor, title string) ([]byte
 }
 
 type builder struct {
-	docs comments
+	docs     comments
+	defaults map[protoreflect.FullName]protoreflect.Value
 	// unlimited is the package whose constraints are left out.
 	unlimited protoreflect.FullName
 }
@@ -85,6 +89,9 @@ func (b builder) message(md protoreflect.MessageDescriptor) (object, error) {
 		if doc := b.docs[fd.FullName()]; doc != "" {
 			property["description"] = doc
 		}
+		if v, is := b.defaults[fd.FullName()]; is {
+			property["default"] = written(fd, v)
+		}
 		properties[string(fd.Name())] = property
 		if l.required(fd) {
 			required = append(required, string(fd.Name()))
@@ -98,6 +105,19 @@ func (b builder) message(md protoreflect.MessageDescriptor) (object, error) {
 		out["type"], out["required"] = "object", required
 	}
 	return out, b.oneofs(md, out)
+}
+
+// written is a value as files write it.
+func written(fd protoreflect.FieldDescriptor, v protoreflect.Value) any {
+	switch x := v.Interface().(type) {
+	case protoreflect.EnumNumber:
+		return source.EnumShort(fd.Enum(), string(fd.Enum().Values().ByNumber(x).Name()))
+	case protoreflect.Message:
+		if d, is := x.Interface().(*durationpb.Duration); is {
+			return short(d)
+		}
+	}
+	return v.Interface()
 }
 
 // oneofs adds which fields exclude each other.
