@@ -1,8 +1,8 @@
 package server
 
 import (
+	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -175,7 +175,7 @@ func TestTheSnapshotIsToldOnEveryTransport(t *testing.T) {
 				t.Fatal(err)
 			}
 			if res.Msg.GetVersion().GetServing() || !slices.EqualFunc(res.Msg.GetFiles(), market(t, "a"), func(f *adminv1.File, want source.File) bool {
-				return f.GetName() == want.Name && string(f.GetContent()) == string(want.Data)
+				return f.GetName() == want.Name && bytes.Equal(f.GetContent(), want.Data)
 			}) {
 				t.Errorf("the version before: %v", res.Msg)
 			}
@@ -441,34 +441,62 @@ func TestWatchersAreSentTheStateAndItsChangesOnEveryTransport(t *testing.T) {
 	}
 }
 
-func TestAWatcherThatReadsNothingHoldsNobodyUpAndGetsTheLatest(t *testing.T) {
-	o := operate(t, market(t, "a"), nil)
-	var h2 http.Protocols
-	h2.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{Protocols: &h2}
-	defer transport.CloseIdleConnections()
+// byHand is a configuration whose status the test sets.
+type byHand struct {
+	mu         sync.Mutex
+	status     reload.Status
+	superseded chan struct{}
+}
+
+func (h *byHand) set(status reload.Status) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.superseded != nil {
+		close(h.superseded)
+	}
+	h.status, h.superseded = status, make(chan struct{})
+}
+
+func (h *byHand) Watch() (reload.Status, <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.status, h.superseded
+}
+
+func (h *byHand) Rollback(context.Context, string, string) (reload.Status, error) {
+	return reload.Status{}, errors.New("not here")
+}
+
+func TestAWatcherThatReadsNothingMissesStatesAndGetsTheLatest(t *testing.T) {
+	// Each version is larger than what HTTP/2 and the sockets hold on the way, whatever compresses it: the stream is stuck from the first on.
+	noise := make([]byte, 6<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	kept, configuration := history.New(0, nil), &byHand{}
+	next := func(i int) string {
+		v := history.Version{Version: fmt.Sprintf("v%d", i)}
+		kept.Serve(v, []source.File{{Name: "a.yaml", Data: noise}})
+		configuration.set(reload.Status{Version: v.Version, History: kept.View()})
+		return v.Version
+	}
+	next(0)
+	o := &operated{edits: &edits{}}
+	o.serve(t, configuration)
+	client := adminv1connect.NewConfigServiceClient(http2Client(t), o.url, connect.WithGRPC())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stream, err := adminv1connect.NewConfigServiceClient(&http.Client{Transport: transport}, o.url, connect.WithGRPC()).
-		Watch(ctx, connect.NewRequest(&adminv1.WatchRequest{Files: true}))
+	stream, err := client.Watch(ctx, connect.NewRequest(&adminv1.WatchRequest{Files: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !stream.Receive() {
 		t.Fatal(stream.Err())
 	}
-	// Each version is larger than what HTTP/2 and the sockets hold on the way, so the stream is stuck from the first on.
-	noise := make([]byte, 3<<20)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
-	large := "# " + hex.EncodeToString(noise) // which no compression makes small
-	var last reload.Status
-	for i := range 6 {
-		files := market(t, fmt.Sprintf("v%d", i))
-		files = append(files, source.File{Name: "z.yaml", Data: []byte(large)})
-		last = o.edit(files) // waits for the reloader, which waits for nobody
+	last := ""
+	for i := range 8 {
+		last = next(i + 1)
 	}
 	received := 0
-	for stream.Msg().GetState().GetServing().GetVersion() != last.Version {
+	for stream.Msg().GetState().GetServing().GetVersion() != last {
 		if !stream.Receive() {
 			t.Fatal(stream.Err())
 		}

@@ -89,9 +89,9 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		return err
 	}
 	config := newConfig(system, source, kept, ready, observed, newConfigLog(p, s, log, source))
-	services, err := server.NewAdminServices(server.AdminServicesDeps{
+	services, err := server.NewAdminServices(server.AdminServicesDeps{ //nolint:contextcheck // streams end with the shutdown, not with ctx
 		Configuration: config.reloader, Source: source.name, Ready: ready, Log: log, Observer: observed, Now: time.Now,
-	}) //nolint:contextcheck // streams end with the shutdown, not with ctx
+	})
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func TestMain(m *testing.M) {
 func build(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "proscenium-test-"); built.err != nil {
+		if built.dir, built.err = os.MkdirTemp("", "proscenium-test-"); built.err != nil { //nolint:usetesting // all tests share it
 			return
 		}
 		if out, err := exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); err != nil {

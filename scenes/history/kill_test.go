@@ -51,7 +51,6 @@ func writeForever(dir string) {
 // A process that is killed while it writes leaves all that it said is there, and nothing that is half there.
 func TestAKillInTheMiddleOfAWriteLosesNothing(t *testing.T) {
 	dir := t.TempDir()
-	written := 0
 	for round := range 15 {
 		writer := exec.Command(os.Args[0])
 		writer.Env = append(os.Environ(), writerDir+"="+dir)
@@ -77,7 +76,8 @@ func TestAKillInTheMiddleOfAWriteLosesNothing(t *testing.T) {
 			last = lines.Text()
 		}
 		_ = writer.Wait()
-		if written, err = strconv.Atoi(last); err != nil {
+		written, err := strconv.Atoi(last)
+		if err != nil {
 			t.Fatalf("it said %q: %v\n%s", last, err, stderr.String())
 		}
 
