@@ -48,7 +48,7 @@ func (l *linker) catalogOf(t *scenetestv1.SceneTest, at *source.Place) string {
 		find(l, l.fixtures.catalogs, name, at.Field("catalog"))
 		return name
 	}
-	if l.own != nil {
+	if l.own != nil || l.formOnly {
 		return configured
 	}
 	l.own = &catalogFixture{}
@@ -118,7 +118,7 @@ func (l *linker) newCatalog(f *file, name string, c *scenetestv1.CatalogFixture,
 		}
 		fsys.tables[name+".csv"] = c.GetTables()[name]
 	}
-	if !good || l.snap == nil {
+	if !good || l.snap == nil || l.formOnly {
 		return broken
 	}
 	if !fsys.has("catalog") {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"proscenium/scenes"
 	"proscenium/scenes/diag"
 	"proscenium/scenes/report"
 	"proscenium/scenetest"
@@ -106,4 +107,31 @@ func TestFindings(t *testing.T) {
 		}
 		return out.String()
 	})
+}
+
+func TestACheckFindsWhatALoadFindsButForCatalogs(t *testing.T) {
+	cases, err := filepath.Glob("testdata/findings/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range cases {
+		if base := filepath.Base(name); base == "catalogs.txtar" || base == "clock.txtar" || base == "names.txtar" {
+			continue // they are about what is in catalogs
+		}
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := base(t)
+		for _, f := range archive.Files {
+			files[f.Name] = &fstest.MapFile{Data: f.Data}
+		}
+		if diff := cmp.Diff(load(files).Diagnostics, scenetest.Check(files, scenes.Load(files, today))); diff != "" {
+			t.Errorf("%s (-load +check):\n%s", name, diff)
+		}
+	}
+	files := with(t, "a_test.yaml", "fixtures: {catalogs: {none: {}}}\ntests: [{name: a, catalog: none, request: {scene_name: page, region: US, items: [{item_id: 1}]}, expect: {answer: {}}}]")
+	if found := scenetest.Check(files, scenes.Load(files, today)); len(found) > 0 {
+		t.Errorf("a catalog was read: %v", found)
+	}
 }

@@ -27,6 +27,7 @@ type linker struct {
 	fsys     fs.FS
 	opts     Options
 	snap     *scenes.Snapshot // nil: the configuration has errors, and what refers to it is not checked
+	formOnly bool             // catalogs are not read
 	whole    bool             // every test file was understood: what is not there is in none
 	files    []*file
 	fixtures fixtures

@@ -21,7 +21,6 @@ import (
 type Suite struct {
 	snap     *scenes.Snapshot
 	now      time.Time
-	files    []*file
 	cases    []*testCase // in the order of files, tests and cells
 	catalogs map[string]*catalogFixture
 	coverage *coverage // nil: nobody asks
@@ -48,9 +47,31 @@ type Result struct {
 // Load reads the configuration and the tests below fsys, and the catalogs that the tests name, and checks all of it.
 func Load(fsys fs.FS, opts Options) Result {
 	config := scenes.Load(fsys, opts.Now)
-	files, unread := source.ReadTests(fsys)
-	l := &linker{fsys: fsys, opts: opts, snap: config.Snapshot, whole: len(unread) == 0, fixtures: newFixtures()}
-	l.reportAll(config.Diagnostics)
+	l := &linker{fsys: fsys, opts: opts, snap: config.Snapshot, fixtures: newFixtures()}
+	found := l.load(config.Diagnostics)
+	if diag.HasErrors(found) {
+		return Result{Diagnostics: found}
+	}
+	s := &Suite{snap: config.Snapshot, now: opts.Now, cases: l.cases, catalogs: l.catalogs()}
+	if opts.Coverage {
+		parts, _ := source.Read(fsys) // they could be read a moment ago
+		s.coverage = instrument(config.Snapshot, source.Parse(parts).Root)
+	}
+	return Result{Suite: s, Diagnostics: found}
+}
+
+// Check finds what is wrong with the tests below fsys, but for their catalogs, which it does not read. The findings are returned together with
+// those of the configuration.
+func Check(fsys fs.FS, config scenes.Result) []diag.Diagnostic {
+	l := &linker{fsys: fsys, snap: config.Snapshot, formOnly: true, fixtures: newFixtures()}
+	return l.load(config.Diagnostics)
+}
+
+// load reads and links the tests, and returns all findings.
+func (l *linker) load(config []diag.Diagnostic) []diag.Diagnostic {
+	files, unread := source.ReadTests(l.fsys)
+	l.whole = len(unread) == 0
+	l.reportAll(config)
 	l.reportAll(unread)
 	for _, f := range files {
 		l.parse(f)
@@ -58,15 +79,7 @@ func Load(fsys fs.FS, opts Options) Result {
 	l.link()
 	found := l.findings.All()
 	diag.Sort(found)
-	if diag.HasErrors(found) {
-		return Result{Diagnostics: found}
-	}
-	s := &Suite{snap: config.Snapshot, now: opts.Now, files: l.files, cases: l.cases, catalogs: l.catalogs()}
-	if opts.Coverage {
-		parts, _ := source.Read(fsys) // they could be read a moment ago
-		s.coverage = instrument(config.Snapshot, source.Parse(parts).Root)
-	}
-	return Result{Suite: s, Diagnostics: found}
+	return found
 }
 
 // Len is the number of cases: of tests, and of the combinations of those with a matrix.

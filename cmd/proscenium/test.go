@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"time"
 
@@ -106,7 +105,7 @@ func (c *testCommand) check(thresholdGiven bool) error {
 		}
 		c.catalog = os.DirFS(c.catalogDir)
 	}
-	c.prefix = filepath.ToSlash(filepath.Clean(c.dir)) + "/"
+	c.prefix = prefixOf(c.dir)
 	c.coverage = c.coverage || c.coverageFile != "" || thresholdGiven
 	return nil
 }
@@ -148,10 +147,13 @@ func (c *testCommand) findings(found []diag.Diagnostic, fatal bool) error {
 		return nil
 	}
 	w := c.out
-	if c.format != "text" && !fatal {
-		w = c.stderr
-	} else if c.format == "json" {
+	switch {
+	case c.format == "json" && fatal:
 		return report.JSON(w, found)
+	case c.format == "github":
+		return report.GitHub{Prefix: c.prefix}.Write(w, found)
+	case c.format == "json":
+		w = c.stderr
 	}
 	return report.Text{Color: coloured(w), Prefix: c.prefix}.Write(w, found)
 }

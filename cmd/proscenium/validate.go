@@ -13,6 +13,7 @@ import (
 	"proscenium/scenes"
 	"proscenium/scenes/diag"
 	"proscenium/scenes/report"
+	"proscenium/scenetest"
 )
 
 func newValidate() *cobra.Command {
@@ -22,7 +23,8 @@ func newValidate() *cobra.Command {
 		Use:   "validate DIR",
 		Short: "Check a directory of configuration",
 		Long: `Validate checks all of a configuration, offline, exactly as the server does when it loads it: YAML and fields, constraints, references, CEL
-expressions, sense. It reports everything that it finds, each with file, line, column, source line and hint.
+expressions, sense. It reports everything that it finds, each with file, line, column, source line and hint. Scene tests beside the configuration
+are checked, too, but for their catalogs; proscenium test runs them.
 
 Formats: text for people, json for programs, sarif (2.1.0) for services that scan code, and github for GitHub Actions, which shows findings beside
 the changes of a pull request. Run the last two in the root of the repository: they name files from there. Exit code 1: there are errors, or, with
@@ -43,6 +45,10 @@ the changes of a pull request. Run the last two in the root of the repository: t
 				return fmt.Errorf("%s is a file; name the directory that it is in", dir)
 			}
 			read := scenes.Load(os.DirFS(dir), time.Now())
+			read.Diagnostics = scenetest.Check(os.DirFS(dir), read)
+			if diag.HasErrors(read.Diagnostics) {
+				read.Snapshot = nil // it may be that of tests alone: nothing is good then
+			}
 			if err := writeReport(cmd, format, dir, read); err != nil {
 				return err
 			}
