@@ -26,7 +26,7 @@ func recordingsOf(t *testing.T, data string, users int64) (byUser map[int64]*pri
 		t.Fatal(err)
 	}
 	restorer := recording.NewRestorer(recording.NewPseudonyms(key), func(yield func(int64) bool) {
-		for id := int64(1); id <= users && yield(id); id++ { //nolint:revive // the work is in yield
+		for id := int64(1); id <= users && yield(id); id++ {
 		}
 	})
 	byUser = map[int64]*pricingv1.RecordedRequest{}
@@ -61,7 +61,7 @@ func (s *serving) load(from int64) (wait func() (sent int64)) {
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			for s.askAs(next.Add(1)) { //nolint:revive // the condition is the work
+			for s.askAs(next.Add(1)) {
 			}
 		})
 	}
