@@ -385,7 +385,7 @@ func TestSampledRequestsCountForThoseTheyStandFor(t *testing.T) {
 	records := asking(1, 2)
 	records[1].Weight = 3
 	report, err := impact.Run(t.Context(), impacttest.Lines(records), answers{1: priced(1), 2: priced(1)}, answers{1: priced(1), 2: priced(2)}, impact.Options{})
-	if err != nil || report.StandFor != 4 || report.Percent != 75 || report.Changed != 1 {
+	if err != nil || report.StandFor != 4 || report.Percent != 75 || report.Changed != 1 || report.Scenes[0].Percent != 75 {
 		t.Errorf("%+v, %v", report, err)
 	}
 }

@@ -239,6 +239,11 @@ func TestConfigurationsAreComparedByMeaning(t *testing.T) {
 			[]string{`changed downgrade REBATE region:US used by cart,page (every scene)`, `  downgrades[REBATE region:US].reason: slow -> "very slow"`},
 		},
 		{
+			"a second downgrade of the same feature in the same place",
+			[]string{"  - {feature: REBATE, regions: [US], reason: slow}\n", "  - {feature: REBATE, regions: [US], reason: slow}\n  - {feature: REBATE, regions: [US], reason: more}\n"},
+			[]string{"added downgrade REBATE region:US used by cart,page (every scene)", "  downgrades[REBATE region:US].reason:  -> more"},
+		},
+		{
 			"a time mode that overrides the scenario's",
 			[]string{"name: page, client", "name: page, time_mode: ANY_TIME, client"},
 			[]string{"changed scene page", "  scenes[page].time_mode: the scenario's (default) -> ANY_TIME"},
@@ -271,6 +276,13 @@ func TestConfigurationsAreComparedByMeaning(t *testing.T) {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})
+	}
+}
+
+func TestDowngradesOfOneFeatureInOnePlaceAreTakenInTheirOrder(t *testing.T) {
+	const twice = "downgrades:\n  - {feature: TAX, reason: a}\n  - {feature: TAX, reason: b}\n"
+	if got := lines(diff.Compare(bundle(t, twice), bundle(t, twice))); got != nil {
+		t.Errorf("differences: %q", got)
 	}
 }
 
