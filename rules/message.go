@@ -49,9 +49,7 @@ func NewMessages(vars map[string]proto.Message) *Messages {
 	}
 	slices.Sort(e.names)
 	slices.Sort(e.spec.roots)
-	for _, f := range functionDeclarations()[len(clocks()):] {
-		options = append(options, f)
-	}
+	options = append(options, functionDeclarations()[len(clocks()):]...) // without the clocks, which come first
 	var err error
 	if e.cel, err = cel.NewCustomEnv(options...); err != nil {
 		panic(fmt.Sprintf("rules: environment of messages: %v", err))

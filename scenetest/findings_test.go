@@ -97,6 +97,7 @@ func golden(t *testing.T, folder string, act func(*testing.T, fstest.MapFS) stri
 
 func TestFindings(t *testing.T) {
 	golden(t, "findings", func(t *testing.T, files fstest.MapFS) string {
+		t.Helper()
 		result := load(files)
 		if (result.Suite == nil) != diag.HasErrors(result.Diagnostics) {
 			t.Errorf("suite: %v, with %v", result.Suite != nil, result.Diagnostics)

@@ -14,7 +14,7 @@ import (
 
 const guide = "../docs/guides/test-scenes.md"
 
-var fence = regexp.MustCompile("(?ms)^```(yaml|yaml fails|text)\n(.*?)^```$")
+var fence = regexp.MustCompile("(?m)^```(yaml|yaml fails|text)\n((?:.*\n)*?)```$")
 
 // reference is the reference configuration and its catalog, without its tests.
 func reference(t *testing.T) fstest.MapFS {

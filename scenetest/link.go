@@ -93,7 +93,7 @@ func (l *linker) test(f *file, t *scenetestv1.SceneTest, at *source.Place) {
 	base := testCase{file: f, test: t.GetName(), at: at, client: t.GetClient(), catalog: l.catalogOf(t, at)}
 	l.client(t.GetClient(), at.Field("client"))
 	base.failing = l.failing(t.GetFailing(), at.Field("failing"))
-	l.conflicts(t, at)
+	l.conflicts(at)
 
 	everywhere, some := l.expectation(t.GetExpect(), at.Field("expect"))
 	parts, names := l.parts(t, at), l.resolve(t, at)
@@ -148,7 +148,7 @@ func (l *linker) nothingExpected(bare []string, at *source.Place) {
 }
 
 // conflicts reports fields that say the same thing twice.
-func (l *linker) conflicts(t *scenetestv1.SceneTest, at *source.Place) {
+func (l *linker) conflicts(at *source.Place) {
 	m := at.Field("matrix")
 	for _, c := range []struct {
 		one, other *source.Place

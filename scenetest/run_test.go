@@ -51,6 +51,7 @@ func text(tb testing.TB, r *scenetest.Report) string {
 
 func TestRuns(t *testing.T) {
 	golden(t, "runs", func(t *testing.T, files fstest.MapFS) string {
+		t.Helper()
 		return text(t, run(t, suite(t, files, scenetest.Options{}), scenetest.Selection{}))
 	})
 }

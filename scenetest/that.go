@@ -122,7 +122,7 @@ func writeValue(b *strings.Builder, v ref.Val) {
 		b.WriteString(v.Format(time.RFC3339Nano))
 		return
 	case types.Duration:
-		b.WriteString(v.Duration.String())
+		b.WriteString(v.String())
 		return
 	case traits.Lister:
 		writeElements(b, v)

@@ -1,6 +1,7 @@
 package scenetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -27,11 +28,8 @@ func Watch(ctx context.Context, w Watcher, fsys fs.FS, run func(context.Context)
 	go func() { ended <- w.Watch(ctx, changed) }()
 	err := follow(ctx, changed, ended, fsys, run)
 	cancel()
-	if err == nil {
-		return <-ended
-	}
-	<-ended
-	return err
+	watched := <-ended
+	return cmp.Or(err, watched)
 }
 
 // follow runs until ctx ends, or until the watcher ends, whose error it leaves in ended.

@@ -31,11 +31,14 @@ import (
 
 var update = flag.Bool("update", false, "write the generated files")
 
-func compileSchema(t *testing.T) *jsonschema.Schema { return compileFrom(t, schema.JSONSchema) }
-
-func compileFrom(t *testing.T, make func() ([]byte, error)) *jsonschema.Schema {
+func compileSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	data, err := make()
+	return compileFrom(t, schema.JSONSchema)
+}
+
+func compileFrom(t *testing.T, generate func() ([]byte, error)) *jsonschema.Schema {
+	t.Helper()
+	data, err := generate()
 	if err != nil {
 		t.Fatal(err)
 	}
