@@ -167,7 +167,7 @@ func (c *checker) unusedCommands() {
 			"take the dependency out, or let a scene need what it answers"))
 	}
 	for i, r := range c.bundle.GetEligibilityRules() {
-		why := ""
+		var why string
 		switch {
 		case !c.exclusive(r.GetCommand()):
 			why = "no price rule type has that exclusivity"

@@ -120,10 +120,11 @@ func (c *checker) elsewhere(s *configv1.Scene, scene *source.Place) {
 		if !ok || compiled[i] == nil || c.never(compiled[i]) {
 			return
 		}
-		variable, runs := "", false
+		runs := false
 		for _, scenario := range c.scenarios(s) {
 			runs = runs || compiled[i].Allows("request.scenario", scenario.GetName())
 		}
+		var variable string
 		switch {
 		case !compiled[i].Allows("request.scene", s.GetName()):
 			variable = "request.scene"

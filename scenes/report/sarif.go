@@ -31,10 +31,10 @@ type (
 		Runs    []sarifRun `json:"runs"`
 	}
 	sarifRun struct {
-		Tool               sarifTool                `json:"tool"`
-		ColumnKind         string                   `json:"columnKind"` // 3.14.17
-		OriginalURIBaseIDs map[string]sarifArtifact `json:"originalUriBaseIds"`
-		Results            []sarifResult            `json:"results"`
+		Tool               sarifTool            `json:"tool"`
+		ColumnKind         string               `json:"columnKind"` // 3.14.17
+		OriginalURIBaseIDs map[string]sarifFile `json:"originalUriBaseIds"`
+		Results            []sarifResult        `json:"results"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -79,10 +79,10 @@ type (
 		Message  *sarifText     `json:"message,omitempty"`
 	}
 	sarifPhysical struct {
-		Artifact sarifArtifact `json:"artifactLocation"`
-		Region   *sarifRegion  `json:"region,omitempty"`
+		File   sarifFile    `json:"artifactLocation"`
+		Region *sarifRegion `json:"region,omitempty"`
 	}
-	sarifArtifact struct {
+	sarifFile struct {
 		URI         string     `json:"uri,omitempty"`
 		URIBaseID   string     `json:"uriBaseId,omitempty"`
 		Description *sarifText `json:"description,omitempty"`
@@ -108,7 +108,7 @@ func (s SARIF) Write(w io.Writer, findings []diag.Diagnostic) error {
 		Tool: sarifTool{sarifDriver{Name: "Proscenium", Version: s.Version}},
 		// Lines and columns of findings count so, which is not what SARIF takes for granted.
 		ColumnKind: "unicodeCodePoints",
-		OriginalURIBaseIDs: map[string]sarifArtifact{
+		OriginalURIBaseIDs: map[string]sarifFile{
 			baseID: {URI: s.Base, Description: &sarifText{Text: "The directory that files are named from: the root of the repository, unless a URI stands here."}},
 		},
 		Results: []sarifResult{},
@@ -164,7 +164,7 @@ func (s SARIF) result(d diag.Diagnostic, rule int, seen map[string]int) sarifRes
 		RuleID: string(d.Code), RuleIndex: rule, Level: d.Severity.String(), Message: sarifText{Text: noLinks(message)},
 		Fingerprints: map[string]string{"proscenium/v1": fingerprint(d, seen)},
 	}
-	at := sarifLocation{Physical: &sarifPhysical{Artifact: s.artifact(d.File)}}
+	at := sarifLocation{Physical: &sarifPhysical{File: s.locate(d.File)}}
 	if d.File != "" && d.Line > 0 {
 		at.Physical.Region = regionOf(d)
 	}
@@ -175,7 +175,7 @@ func (s SARIF) result(d diag.Diagnostic, rule int, seen map[string]int) sarifRes
 	for i, r := range d.Related {
 		out.Related = append(out.Related, sarifLocation{
 			ID: i + 1, Message: &sarifText{Text: noLinks(r.Message)},
-			Physical: &sarifPhysical{Artifact: s.artifact(r.File), Region: &sarifRegion{StartLine: r.Line, StartColumn: r.Column}},
+			Physical: &sarifPhysical{File: s.locate(r.File), Region: &sarifRegion{StartLine: r.Line, StartColumn: r.Column}},
 		})
 	}
 	return out
@@ -191,14 +191,14 @@ func regionOf(d diag.Diagnostic) *sarifRegion {
 	return region
 }
 
-// artifact names a file by a relative reference, escaped as URIs are. What is in no file is in the directory: services refuse results that
+// locate names a file by a relative reference, escaped as URIs are. What is in no file is in the directory: services refuse results that
 // are nowhere.
-func (s SARIF) artifact(file string) sarifArtifact {
+func (s SARIF) locate(file string) sarifFile {
 	name := s.Prefix + file
 	if name == "" {
 		name = "."
 	}
-	return sarifArtifact{URI: (&url.URL{Path: name}).String(), URIBaseID: baseID}
+	return sarifFile{URI: (&url.URL{Path: name}).String(), URIBaseID: baseID}
 }
 
 // noLinks keeps what files hold from becoming links of a report (3.11.6).
