@@ -199,7 +199,7 @@ func (f *fault) outOfLine() {
 	line := f.text.line(f.line)
 	indent := indentOf(line)
 	if f.column > indent+1 {
-		before := strings.TrimRight(string([]rune(line)[:f.column-1]), " ")
+		before := strings.TrimRight(string([]rune(line)[:min(f.column-1, utf8.RuneCountInString(line))]), " ")
 		switch last := before[max(len(before)-1, 0):]; last {
 		case "'":
 			f.says, f.hint = "the text has ended at the quote before this", "put all of it into double quotes, or write '' for a quote within single quotes"
