@@ -20,7 +20,7 @@ etcd:
 	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends etcd-server; } || \
 	  { echo "etcd is not installed, and can't be from here; on Debian: apt-get install etcd-server" >&2; exit 1; }
 
-# bench: what prices cost, as ratios against a baseline of the same run; about two minutes
+# bench: what prices and reloads cost, as ratios against a baseline of the same run; about four minutes
 bench:
 	go test -run '^$$' -bench . -benchtime 500ms ./bench
 

@@ -168,7 +168,10 @@ func newDirectory(path string, n int, m marks) (*directory, error) {
 			return nil, err
 		}
 	}
-	return d, d.edit(m.marked(n))
+	if err := d.edit(m.marked(n)); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // write writes a file as an editor does that truncates it first.

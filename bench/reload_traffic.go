@@ -100,7 +100,7 @@ func (t *traffic) look(answer []byte) (int32, error) {
 	}
 	sum := hash.Sum64()
 	if at, known := t.known.Load(sum); known {
-		return at.(int32), nil //nolint:forcetypeassert,errcheck // nothing else is put in
+		return at.(int32), nil //nolint:forcetypeassert // nothing else is put in
 	}
 	at, err := t.judge(answer)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"proscenium/fault"
 	"proscenium/rules"
 	"proscenium/scenes"
-	"proscenium/scenes/pace"
 )
 
 // program is a snapshot compiled for serving. It is immutable; a request uses one from its start to its end.
@@ -71,9 +70,7 @@ func compileProgram(snap *scenes.Snapshot, deps *Deps, caches *recordCaches) (*p
 	for _, m := range p.markets {
 		m.caches = kept
 	}
-	var turns pace.Pace
 	for _, s := range snap.Scenes {
-		turns.Step()
 		p.scenes[s] = compileScene(s, snap, deps.Observer)
 	}
 	return p, nil

@@ -9,7 +9,6 @@ import (
 	configv1 "proscenium/gen/proscenium/config/v1"
 
 	"proscenium/scenes/diag"
-	"proscenium/scenes/pace"
 	"proscenium/scenes/source"
 )
 
@@ -64,7 +63,6 @@ type checker struct {
 	original bool // there is an original price
 	now      time.Time
 	findings diag.List
-	pace     pace.Pace
 }
 
 func (c *checker) report(d diag.Diagnostic) { c.findings.Add(d) }

@@ -16,7 +16,6 @@ func (c *checker) switches() {
 		flexible = flexible || t.GetFlexibleLiveStream()
 	}
 	for i, s := range c.bundle.GetScenes() {
-		c.pace.Step()
 		at := c.root.Field("scenes").Index(i)
 		c.voucherSwitches(s, at.Field("voucher"))
 		c.displaySwitches(s, at)

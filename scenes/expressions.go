@@ -19,8 +19,8 @@ type compiledRules map[expression]compiled
 
 // compileExpressions compiles all CEL of the bundle, but for what the load before had too, and returns what it made for the next one. What is
 // wrong in an expression is reported at its place in the file.
-func compileExpressions(parsed source.Parsed, before compiledRules) (expressions, compiledRules, []diag.Diagnostic) {
-	c := &celCompiler{root: parsed.Root, before: before, done: compiledRules{}}
+func compileExpressions(parsed source.Parsed, before compiledRules, turns *pace.Pace) (expressions, compiledRules, []diag.Diagnostic) {
+	c := &celCompiler{root: parsed.Root, before: before, done: compiledRules{}, pace: turns}
 	b := parsed.Bundle
 	exprs := expressions{
 		exclusions:  compileEach(c, rules.PromoRule, "exclusion_rules", "when", b.GetExclusionRules(), (*configv1.ExclusionRule).GetWhen),
@@ -36,7 +36,7 @@ func compileExpressions(parsed source.Parsed, before compiledRules) (expressions
 type celCompiler struct {
 	root         *source.Place
 	before, done compiledRules
-	pace         pace.Pace
+	pace         *pace.Pace
 	findings     diag.List
 }
 

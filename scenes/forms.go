@@ -19,11 +19,11 @@ type forms struct {
 	defaults defaults
 	before   map[proto.Message]*form
 	made     map[proto.Message]*form
-	pace     pace.Pace
+	pace     *pace.Pace
 }
 
-func newForms(before map[proto.Message]*form) *forms {
-	return &forms{defaults: newDefaults(), before: before, made: make(map[proto.Message]*form, len(before))}
+func newForms(before map[proto.Message]*form, turns *pace.Pace) *forms {
+	return &forms{pace: turns, defaults: newDefaults(), before: before, made: make(map[proto.Message]*form, len(before))}
 }
 
 func (f *forms) of(m proto.Message) *form {

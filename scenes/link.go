@@ -33,7 +33,7 @@ type linker struct {
 	links
 	bundle   *configv1.Bundle
 	root     *source.Place
-	pace     pace.Pace
+	pace     *pace.Pace
 	whole    bool
 	broken   map[string]bool // the paths of values that break a constraint
 	findings diag.List
@@ -41,8 +41,8 @@ type linker struct {
 
 // link checks that what entities name is there, once, and may be used so. constraints are the findings about single values: a name that is
 // wrong by itself is not missed elsewhere too.
-func link(parsed source.Parsed, constraints []diag.Diagnostic) (links, []diag.Diagnostic) {
-	l := &linker{bundle: parsed.Bundle, root: parsed.Root, whole: parsed.Whole, broken: make(map[string]bool, len(constraints))}
+func link(parsed source.Parsed, constraints []diag.Diagnostic, turns *pace.Pace) (links, []diag.Diagnostic) {
+	l := &linker{pace: turns, bundle: parsed.Bundle, root: parsed.Root, whole: parsed.Whole, broken: make(map[string]bool, len(constraints))}
 	for _, d := range constraints {
 		l.broken[d.Path] = true
 	}

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"proscenium/scenes/diag"
+	"proscenium/scenes/pace"
 	"proscenium/scenes/source"
 )
 
@@ -14,6 +15,10 @@ import (
 // an edit costs what it changes, and each load gives what [LoadFiles] would. Snapshots share what is the same in them. The zero value is
 // ready; a Loader is used by one goroutine at a time.
 type Loader struct {
+	// Gentle loads rest now and then, so that those go first who work with what was loaded before: a load takes about three times as long. The
+	// first ones, before anything good was loaded, do not.
+	Gentle bool
+
 	parts *source.Parts
 	rules compiledRules
 	forms map[proto.Message]*form
@@ -23,15 +28,19 @@ type Loader struct {
 func (l *Loader) Load(files []source.File, now time.Time) Result { return l.load(files, nil, now) }
 
 func (l *Loader) load(files []source.File, unread []diag.Diagnostic, now time.Time) Result {
-	parsed, parts := source.ParseReusing(files, l.parts)
+	var turns *pace.Pace
+	if l.Gentle && l.forms != nil {
+		turns = new(pace.Pace)
+	}
+	parsed, parts := source.ParseReusing(files, l.parts, turns)
 	l.parts = parts
 	parsed.Whole = parsed.Whole && len(unread) == 0
 	constraints := constrain(parsed.Without(l.checked))
-	links, unlinked := link(parsed, constraints)
+	links, unlinked := link(parsed, constraints, turns)
 	findings := slices.Concat(unread, parsed.Findings, constraints, unlinked)
 	linked := !diag.HasErrors(findings)
 
-	expressions, rules, wrong := compileExpressions(parsed, l.rules)
+	expressions, rules, wrong := compileExpressions(parsed, l.rules, turns)
 	l.rules = rules
 	findings = slices.Concat(findings, wrong, literals(parsed, links, expressions))
 	findings = append(findings, withoutFollowing(check(parsed, links, expressions, linked, now), findings)...)
@@ -43,7 +52,7 @@ func (l *Loader) load(files []source.File, unread []diag.Diagnostic, now time.Ti
 	for _, f := range files {
 		names = append(names, f.Name)
 	}
-	forms := newForms(l.forms)
+	forms := newForms(l.forms, turns)
 	snap := compile(parsed.Bundle, links, expressions, forms, names, now)
 	l.forms = forms.made
 	return Result{Snapshot: snap, Diagnostics: limited(findings)}

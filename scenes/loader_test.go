@@ -26,7 +26,7 @@ func TestALoadThatReusesIsALoadFromScratch(t *testing.T) {
 		for _, name := range fileNames() {
 			e.write(name)
 		}
-		var loader scenes.Loader
+		loader := scenes.Loader{Gentle: rapid.IntRange(0, 9).Draw(t, "gentle") == 9}
 		var before *scenes.Snapshot
 		for range rapid.IntRange(2, 12).Draw(t, "edits") {
 			files := e.list()

@@ -1,30 +1,38 @@
-// Package pace keeps long work from standing in the way of short work.
+// Package pace makes long work in the background rest now and then, so that requests go first on a busy machine of few cores.
 //
-// Go's scheduler lets a goroutine run for ten milliseconds before it takes the processor away, and requests that are queued behind it on that
-// processor wait as long: on a busy machine of few cores, a reload of 25 milliseconds tripled the slowest latencies. Work that gives way
-// often costs them its share of the processor, and nothing more.
+// Giving way alone is not enough there: with runtime.Gosched the work takes a core all the same, and no difference could be measured. Work
+// that rests twice as long as it works takes a third of a core, for three times as long; see docs/decisions/0008-reload-under-load.md.
 package pace
 
-import (
-	"runtime"
-	"time"
+import "time"
+
+const (
+	// turn is how long work goes on before it rests: some requests' worth.
+	turn = 200 * time.Microsecond
+	rest = 500 * time.Microsecond
+	// most is how long one piece of work rests in all: beyond it, to be done counts for more.
+	most = time.Second
 )
 
-// Turn is how long work goes on before it gives way: some requests' worth.
-const Turn = 200 * time.Microsecond
+// Pace is that of one piece of work in one goroutine. The nil Pace never rests.
+type Pace struct {
+	since  time.Time
+	rested time.Duration
+}
 
-// Pace is that of one piece of work in one goroutine. The zero value is ready.
-type Pace struct{ since time.Time }
-
-// Step is called between small steps of the work. Where a turn is over, it lets other goroutines go first.
+// Step is called between small steps of the work. Where a turn is over, it rests.
 func (p *Pace) Step() {
-	now := time.Now()
-	if now.Sub(p.since) < Turn {
+	if p == nil || p.rested >= most {
 		return
 	}
-	if !p.since.IsZero() {
-		runtime.Gosched()
-		now = time.Now()
+	now := time.Now()
+	if p.since.IsZero() {
+		p.since = now
 	}
-	p.since = now
+	if now.Sub(p.since) < turn {
+		return
+	}
+	<-time.After(rest)
+	p.since = time.Now()
+	p.rested += p.since.Sub(now)
 }

@@ -79,7 +79,7 @@ func New(src Source, apply func(*scenes.Snapshot) error, options Options) *Reloa
 		options.History = history.New(0, nil)
 	}
 	r := &Reloader{
-		source: src, apply: apply, options: options, history: options.History,
+		source: src, apply: apply, options: options, history: options.History, loader: scenes.Loader{Gentle: true},
 		watchErr: make(chan error, 1), asked: make(chan request), ended: make(chan struct{}),
 	}
 	r.status.Store(&published{superseded: make(chan struct{})})

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"proscenium/scenes/diag"
-	"proscenium/scenes/pace"
 )
 
 // Bounds of what is read: far above any configuration, far below what hurts.
@@ -94,7 +93,6 @@ type reader struct {
 	bytes    int64
 	full     bool
 	findings []diag.Diagnostic
-	pace     pace.Pace
 }
 
 func (r *reader) folder(dir string, depth int) {
@@ -135,7 +133,6 @@ func (r *reader) kind(name string, entry fs.DirEntry) (fs.FileMode, error) {
 }
 
 func (r *reader) file(name string) {
-	r.pace.Step()
 	info, err := fs.Stat(r.fsys, name)
 	if err == nil && info.Size() > maxFileBytes {
 		r.refuse(diag.FileTooLarge, name, fmt.Sprintf("the file has %d bytes, more than %d", info.Size(), maxFileBytes), "split it: a bundle may have many files")

@@ -59,7 +59,7 @@ type parser struct {
 	root     *Place
 	whole    bool
 	findings diag.List
-	pace     pace.Pace
+	pace     *pace.Pace                     // nil: none
 	reported int                            // findings so far, also those dropped
 	sections []protoreflect.FieldDescriptor // that the file has which is being read
 }
@@ -76,7 +76,7 @@ func (p *parser) file(f File) {
 		p.whole = false
 		return
 	}
-	documents, problem := compose(&pacedReader{Reader: bytes.NewReader(data), pace: &p.pace})
+	documents, problem := compose(&pacedReader{Reader: bytes.NewReader(data), pace: p.pace})
 	if problem != nil {
 		p.whole = false
 		p.report(syntaxFinding(t, problem))
@@ -118,7 +118,7 @@ func (p *parser) text(name string, data []byte) (*text, bool) {
 	return newText(name, data), true
 }
 
-// pacedReader gives way while a file is parsed: the parser reads some hundred bytes at a time.
+// pacedReader rests while a file is parsed: the parser reads some hundred bytes at a time.
 type pacedReader struct {
 	io.Reader
 	pace *pace.Pace

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
+
+	"proscenium/scenes/pace"
 )
 
 // Parts are the files of a configuration as they were parsed, those without a finding. What holds the same when it is read again need not be
@@ -41,9 +43,9 @@ type entity struct {
 
 // ParseReusing does what [Parse] does, and takes from kept what it holds of files that are equal. It also returns the parts for the next time.
 // The entities of files that were reused are the same messages as before; their places are found when they are asked for.
-func ParseReusing(files []File, kept *Parts) (Parsed, *Parts) {
+func ParseReusing(files []File, kept *Parts, turns *pace.Pace) (Parsed, *Parts) {
 	bundle := &configv1.Bundle{}
-	p := parser{into: bundle.ProtoReflect(), root: &Place{}, whole: true}
+	p := parser{into: bundle.ProtoReflect(), root: &Place{}, whole: true, pace: turns}
 	next := &Parts{byName: make(map[string]*part, len(files))}
 	for _, f := range files {
 		p.pace.Step()
