@@ -42,7 +42,7 @@ func (r *Reloader) load(ctx context.Context) {
 // outcome does what a load is for. What serves changes here, or not at all.
 func (r *Reloader) outcome(files []source.File, unread []diag.Diagnostic) Status {
 	status := r.Status()
-	status.Stale, status.Diagnostics, status.Err = true, unread, nil
+	status.Stale, status.Diagnostics, status.Err, status.Passed = true, unread, nil, nil
 	r.good = ""
 	if len(unread) > 0 {
 		status.Outcome = Unreadable
@@ -74,10 +74,10 @@ func (r *Reloader) outcome(files []source.File, unread []diag.Diagnostic) Status
 	return r.inStep(status)
 }
 
-// rolledBackFrom says whether a rollback keeps this content from serving.
+// rolledBackFrom says whether a rollback to something else keeps this content from serving.
 func (r *Reloader) rolledBackFrom(held content) bool {
 	rollback := r.history.Rollback()
-	return rollback != nil && rollback.From == hex.EncodeToString(held[:])
+	return rollback != nil && rollback.Version != r.good && rollback.From == hex.EncodeToString(held[:])
 }
 
 // inStep is the status once the source holds what serves: no rollback stands any more.

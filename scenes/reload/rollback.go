@@ -95,6 +95,7 @@ func (r *Reloader) goBack(q request) error {
 	if result.Snapshot.Version == r.good {
 		origin = history.FromSource
 	}
+	from := r.rolledFrom(status)
 	if err := r.serve(&status, result.Snapshot, files, origin); err != nil {
 		return fault.New(fault.FailedPrecondition, "VERSION_REFUSED", "version %s cannot be put to work: %v", q.version, err).Because(err)
 	}
@@ -103,12 +104,27 @@ func (r *Reloader) goBack(q request) error {
 		status = r.inStep(status)
 	} else {
 		status.Stale = true
-		status.Rollback = &history.Rollback{Version: status.Version, From: hex.EncodeToString(r.holds[:]), Reason: q.reason, At: status.AppliedAt}
+		status.Rollback = &history.Rollback{Version: status.Version, From: from, Reason: q.reason, At: status.AppliedAt}
 		r.history.SetRollback(status.Rollback)
 	}
 	r.publish(status)
 	r.save()
 	return nil
+}
+
+// rolledFrom is the digest of what the source holds. Where it could not be read since the start, that is taken to be what it held before: what
+// the rollback that serves was from or, failing that, the last good version.
+func (r *Reloader) rolledFrom(status Status) string {
+	holds := r.holds
+	if holds == (content{}) {
+		if status.Rollback != nil {
+			return status.Rollback.From
+		}
+		if files, err := status.History.Files(status.Version); err == nil {
+			holds = digest(files, nil)
+		}
+	}
+	return hex.EncodeToString(holds[:])
 }
 
 // UnknownVersion says that a version is not kept, and which are.

@@ -116,6 +116,28 @@ func TestARollbackOutOfAnOutageOfTheSourceStandsWhenItIsOver(t *testing.T) {
 	})
 }
 
+// The outage may begin before the process does: the last good version is taken for what the source held.
+func TestARollbackFromTheLastGoodVersionStandsWhenTheOutageIsOver(t *testing.T) {
+	dir := t.TempDir()
+	inProcess(t, dir, good(t, "a"), func(b *bench) {
+		b.edit(good(t, "b"))
+		b.after(time.Second)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{memory: &memory{unread: []diag.Diagnostic{{Code: diag.Unreadable, Severity: diag.Error, Message: "no answer"}}}, history: on(dir)}
+		run(t, b, func(b *bench) {
+			rollBack(t, b, versionOf(t, good(t, "a")))
+			b.edit(good(t, "b"))
+			b.after(time.Second)
+			expect(t, b, reload.Held, true, "b", "a")
+			expectOrigin(t, b, history.FromRollback)
+			b.edit(good(t, "c"))
+			b.after(time.Second)
+			expect(t, b, reload.Applied, false, "b", "a", "c")
+		})
+	})
+}
+
 func TestARevertInTheSourceEndsTheRollback(t *testing.T) {
 	inBubble(t, good(t, "a"), func(b *bench) {
 		b.edit(good(t, "b"))
@@ -341,6 +363,9 @@ func TestALastGoodVersionWithErrorsServesNothingAndIsTold(t *testing.T) {
 		b.edit(good(t, "a"))
 		b.after(time.Second)
 		expect(t, b, reload.Applied, false, "a")
+		if passed := b.Status().Passed; passed != nil {
+			t.Errorf("what could not serve at start is told again: %+v", passed)
+		}
 	})
 	inProcess(t, dir, good(t, "a"), func(b *bench) {
 		_, err := b.Rollback(b.ctx, "0000000000000001", "x")

@@ -45,7 +45,7 @@ type Status struct {
 	History history.View
 	// HistoryErr is why not all of it is on disk; nil while it is, or is to be in memory only.
 	HistoryErr error
-	// Passed are the versions of earlier runs that were to serve at start, for the source held nothing good, and could not.
+	// Passed are the versions of earlier runs that were to serve at start, for the source held nothing good, and could not. Later loads have none.
 	Passed []Passed
 }
 
