@@ -23,6 +23,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	adminv1 "proscenium/gen/proscenium/admin/v1"
 	"proscenium/gen/proscenium/admin/v1/adminv1connect"
@@ -568,6 +570,21 @@ func TestWatchersAreBounded(t *testing.T) {
 	now = now.Add(watcherMemory + time.Second)
 	if got := w.list(); len(got) != maxWatchers-1 || got[0].GetNode() != "0001" {
 		t.Errorf("%d are listed, want those that watch", len(got))
+	}
+}
+
+func TestAWatcherIsRememberedByWhatIsListedAndNoMore(t *testing.T) {
+	w := &watchers{now: time.Now}
+	told := &adminv1.WatchRequest{Node: "a", RunningVersion: "v1"}
+	told.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), make([]byte, 1<<20)))
+	if _, err := w.join(told); err != nil {
+		t.Fatal(err)
+	}
+	if n := proto.Size(w.byNode["a"].told); n > 100 {
+		t.Errorf("%d bytes are kept of a watcher", n)
+	}
+	if got := w.list(); len(got) != 1 || got[0].GetRunningVersion() != "v1" {
+		t.Errorf("listed: %v", got)
 	}
 }
 

@@ -57,7 +57,9 @@ func (w *watchers) join(told *adminv1.WatchRequest) (leave func(), err error) {
 		}
 		w.byNode[node] = this
 	}
-	this.told, this.since = told, w.now()
+	// Not the request itself: unknown fields in it are as large as a request may be.
+	this.told = &adminv1.WatchRequest{RunningVersion: told.GetRunningVersion(), RefusedVersion: told.GetRefusedVersion(), Refusal: told.GetRefusal()}
+	this.since = w.now()
 	this.streams++
 	return w.leaving(this), nil
 }
