@@ -13,6 +13,8 @@ import (
 // port is where etcd listens for clients unless it is told otherwise.
 const port = "2379"
 
+var errUser = errors.New("an address has no user and password; etcd is reached without, or through a proxy that has them")
+
 // Address is a configuration in etcd.
 type Address struct {
 	// Endpoints are members of the cluster, HOST:PORT. Each serves all keys; several, so that one may be away.
@@ -35,22 +37,34 @@ func ParseAddress(text string) (Address, error) {
 	case "etcds":
 		a.TLS = true
 	default:
-		return a, fmt.Errorf("%q is no address of a configuration; write a directory, or etcd://HOST:PORT/PREFIX (etcds:// for TLS)", text)
+		return a, fmt.Errorf("%q is no address of a configuration; write a directory, or etcd://HOST:PORT/PREFIX (etcds:// for TLS)", withoutUser(text))
 	}
 	hosts, prefix, _ := strings.Cut(rest, "/")
 	var err error
-	if a.Endpoints, err = parseEndpoints(hosts); err != nil {
-		return a, fmt.Errorf("%s: %w", text, err)
+	if a.Endpoints, err = parseEndpoints(hosts); err != nil && strings.Contains(rest, "@") {
+		err = errUser // whatever else is wrong: a part of a password may look like a host
+	}
+	if err != nil {
+		return a, fmt.Errorf("%s: %w", withoutUser(text), err)
 	}
 	if a.Prefix, err = parsePrefix(prefix); err != nil {
-		return a, fmt.Errorf("%s: %w", text, err)
+		return a, fmt.Errorf("%s: %w", withoutUser(text), err)
 	}
 	return a, nil
 }
 
+// withoutUser is an address without what stands before an @, which may be a password: errors end up in logs.
+func withoutUser(text string) string {
+	scheme, rest, _ := strings.Cut(text, "://")
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		return scheme + "://..." + rest[i:]
+	}
+	return text
+}
+
 func parseEndpoints(hosts string) ([]string, error) {
 	if strings.Contains(hosts, "@") {
-		return nil, errors.New("an address has no user and password; etcd is reached without, or through a proxy that has them")
+		return nil, errUser
 	}
 	var endpoints []string
 	for host := range strings.SplitSeq(hosts, ",") {

@@ -75,6 +75,16 @@ func TestAnAddressThatIsNoneSaysWhy(t *testing.T) {
 	}
 }
 
+func TestAPasswordInAnAddressIsNotTold(t *testing.T) {
+	for _, text := range []string{
+		"etcd://root:pa55@a/market", "etcd://root:pa55@a,root:pa55@b/market", "consul://root:pa55@a/market", "etcd://root:pa55/word@a/market", "etcd://root:pa55@a",
+	} {
+		if _, err := etcd.ParseAddress(text); err == nil || strings.Contains(err.Error(), "pa55") || !strings.Contains(err.Error(), "://...@") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func FuzzParseAddress(f *testing.F) {
 	f.Add("etcd://127.0.0.1:2379,[::1]/proscenium/market")
 	f.Add("etcds://a/b/")
