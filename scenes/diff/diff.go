@@ -115,7 +115,7 @@ func (c *comparer) match() {
 			continue
 		}
 		id := identities()[fd.FullName()]
-		c.pairs[fd.Name()] = matchLists(before.Get(fd).List(), after.Get(fd).List(), id)
+		c.pairs[fd.Name()] = matchLists(before.Get(fd).List(), after.Get(fd).List(), id, c.newName)
 		for _, p := range c.pairs[fd.Name()] {
 			if !p.both() || id.label(p.before) == id.label(p.after) {
 				continue

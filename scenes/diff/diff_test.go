@@ -134,6 +134,14 @@ func TestConfigurationsAreComparedByMeaning(t *testing.T) {
 			},
 		},
 		{
+			"two rules exchange their names, and a scene that keeps the name gets the other rule",
+			[]string{"name: no_flash", "name: CHEAP", "name: cheap,", "name: no_flash,", "name: CHEAP", "name: cheap", "exclusion_rule: cheap", "exclusion_rule: no_flash"},
+			[]string{
+				"changed scene page", "  scenes[page].product_promotion.exclusion_rule: cheap -> no_flash",
+				"changed exclusion rule cheap was no_flash", "changed exclusion rule no_flash was cheap used by cart,page (every scene)",
+			},
+		},
+		{
 			"an id changes",
 			[]string{"{id: 2, name: cart", "{id: 7, name: cart"},
 			[]string{"changed scene cart", "  scenes[cart].id: 2 -> 7"},
@@ -395,6 +403,15 @@ func allLeaves(b *configv1.Bundle) []leaf {
 		}
 	}
 	return out
+}
+
+func TestADowngradeFollowsTheNewNameOfItsScene(t *testing.T) {
+	named := strings.Replace(base, "regions: [US], reason: slow", "regions: [US], scenes: [page, cart], reason: slow", 1)
+	renamed := strings.NewReplacer("name: cart", "name: zebra", "[page, cart]", "[page, zebra]", "scenes: [cart]", "scenes: [zebra]").Replace(named)
+	want := []string{"changed scene zebra was cart"}
+	if d := cmp.Diff(want, lines(diff.Compare(bundle(t, named), bundle(t, renamed)))); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
 }
 
 func label(m protoreflect.Message) string {

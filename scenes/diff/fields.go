@@ -98,7 +98,7 @@ func (c *comparer) elements(path string, id identity, before, after protoreflect
 	for i := range before.Len() {
 		place[id.label(before.Get(i).Message())] = i
 	}
-	for _, p := range matchLists(before, after, id) {
+	for _, p := range matchLists(before, after, id, c.newName) {
 		switch {
 		case p.before == nil:
 			fields = append(fields, Field{Path: path + "[" + id.label(p.after) + "]", New: c.whole(p.after)})
@@ -168,7 +168,14 @@ func (c *comparer) scalars(path string, fd protoreflect.FieldDescriptor, before,
 		}
 		return []Field{f}
 	}
-	if old.absent == now.absent && (f.Old == f.New || c.newName(fd, old.raw) == now.raw && fd.Kind() == protoreflect.StringKind) {
+	same := f.Old == f.New
+	if references()[fd.FullName()] != "" && !old.absent {
+		name := c.newName(fd, old.raw)
+		if same = name == now.raw; !same && f.Old == f.New {
+			f.Old = plain(name) // its name went to another entity, which is what New says
+		}
+	}
+	if same && old.absent == now.absent {
 		return nil
 	}
 	return []Field{f}

@@ -95,14 +95,21 @@ func entityOf(fd protoreflect.FieldDescriptor) string {
 }
 
 // label names an element for people.
-func (id identity) label(m protoreflect.Message) string { return valueOf(m, id.keys[len(id.keys)-1]) }
+func (id identity) label(m protoreflect.Message) string {
+	return valueOf(m, id.keys[len(id.keys)-1], asWritten)
+}
 
 func (id identity) isLabel(path string) bool {
 	return slices.Contains(id.keys[len(id.keys)-1], protoreflect.Name(path))
 }
 
+// naming says what an entity that a field names is called.
+type naming func(fd protoreflect.FieldDescriptor, name string) string
+
+func asWritten(_ protoreflect.FieldDescriptor, name string) string { return name }
+
 // valueOf is what the fields of a key say. Lists are sets.
-func valueOf(m protoreflect.Message, key []protoreflect.Name) string {
+func valueOf(m protoreflect.Message, key []protoreflect.Name, called naming) string {
 	var words []string
 	for _, name := range key {
 		fd := m.Descriptor().Fields().ByName(name)
@@ -110,7 +117,12 @@ func valueOf(m protoreflect.Message, key []protoreflect.Name) string {
 			words = append(words, text(fd, m.Get(fd)))
 			continue
 		}
-		if elements := set(fd, m.Get(fd).List()); len(elements) > 0 {
+		elements := set(fd, m.Get(fd).List())
+		for i, e := range elements {
+			elements[i] = called(fd, e)
+		}
+		slices.Sort(elements)
+		if len(elements) > 0 {
 			words = append(words, fmt.Sprintf("%s:%s", strings.TrimSuffix(string(name), "s"), strings.Join(elements, ",")))
 		}
 	}
@@ -123,8 +135,8 @@ type pair struct{ before, after protoreflect.Message }
 func (p pair) both() bool { return p.before != nil && p.after != nil }
 
 // matchLists finds the pairs: in the order of the new list, and then what only the old one has. Of elements with equal keys, such as two
-// downgrades of one feature, the first on each side are the same, and so on.
-func matchLists(before, after protoreflect.List, id identity) []pair {
+// downgrades of one feature, the first on each side are the same, and so on. What the old ones name is called as it is now.
+func matchLists(before, after protoreflect.List, id identity, now naming) []pair {
 	pairs := make([]pair, after.Len())
 	for i := range pairs {
 		pairs[i].after = after.Get(i).Message()
@@ -137,14 +149,15 @@ func matchLists(before, after protoreflect.List, id identity) []pair {
 		waiting := map[string][]int{}
 		for i, m := range left {
 			if m != nil {
-				waiting[valueOf(m, key)] = append(waiting[valueOf(m, key)], i)
+				value := valueOf(m, key, now)
+				waiting[value] = append(waiting[value], i)
 			}
 		}
 		for i := range pairs {
 			if pairs[i].before != nil {
 				continue
 			}
-			value := valueOf(pairs[i].after, key)
+			value := valueOf(pairs[i].after, key, asWritten)
 			if same := waiting[value]; len(same) > 0 {
 				pairs[i].before, left[same[0]] = left[same[0]], nil
 				waiting[value] = same[1:]
