@@ -345,7 +345,7 @@ func TestEveryOutcomeIsCounted(t *testing.T) {
 	}
 	at := func(n int) string { return fmt.Sprintf("requests.jsonl:%d", n) }
 	want := &impact.Report{
-		Requests: 9, Compared: 6, StandFor: 6, Changed: 4, Percent: 66.67,
+		Requests: 9, Compared: 6, StandFor: 6, Changed: 4, StandForChanged: 4, Percent: 66.67,
 		Refusals: []impact.RefusalChange{
 			{Old: "", New: "NOT_ALLOWED", Scene: "page", Requests: 1, Message: "because NOT_ALLOWED", Place: at(3)},
 			{Old: "NOT_ALLOWED", New: "", Scene: "page", Requests: 1, Message: "because NOT_ALLOWED", Place: at(4)},
@@ -385,8 +385,24 @@ func TestSampledRequestsCountForThoseTheyStandFor(t *testing.T) {
 	records := asking(1, 2)
 	records[1].Weight = 3
 	report, err := impact.Run(t.Context(), impacttest.Lines(records), answers{1: priced(1), 2: priced(1)}, answers{1: priced(1), 2: priced(2)}, impact.Options{})
-	if err != nil || report.StandFor != 4 || report.Percent != 75 || report.Changed != 1 || report.Scenes[0].Percent != 75 {
+	if err != nil || report.StandFor != 4 || report.StandForChanged != 3 || report.Percent != 75 || report.Changed != 1 || report.Scenes[0].Percent != 75 {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+func TestOneChangeAmongManyIsAboveNoChange(t *testing.T) {
+	records := asking(1, 2)
+	records[0].Weight = 100_000
+	report, err := impact.Run(t.Context(), impacttest.Lines(records), answers{1: priced(1), 2: priced(1)}, answers{1: priced(1), 2: priced(2)}, impact.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Percent != 0 || !report.Above(0) || !report.Above(0.0009) || report.Above(0.001) {
+		t.Errorf("the share of 1 of 100,001 is %v, above 0: %v, above 0.0009: %v, above 0.001: %v", report.Percent, report.Above(0), report.Above(0.0009), report.Above(0.001))
+	}
+	none, err := impact.Run(t.Context(), impacttest.Lines(asking(1)), answers{1: priced(1)}, answers{1: priced(1)}, impact.Options{})
+	if err != nil || none.Above(0) {
+		t.Errorf("no change is above 0: %+v, %v", none, err)
 	}
 }
 

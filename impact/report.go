@@ -10,9 +10,11 @@ type Report struct {
 	Compared int `json:"compared"`
 	// StandFor is how many requests those compared stand for: more, where the recording is a sample.
 	StandFor float64 `json:"stand_for"`
-	// Changed are the requests whose answers differ; Percent is their share of what those compared stand for.
-	Changed int     `json:"changed"`
-	Percent float64 `json:"percent"`
+	// Changed are the requests whose answers differ, StandForChanged how many these stand for. Percent is the share of that, with two decimals: 0 may
+	// stand for a few, see [Report.Above].
+	Changed         int     `json:"changed"`
+	StandForChanged float64 `json:"stand_for_changed"`
+	Percent         float64 `json:"percent"`
 	// First and Last are when the requests arrived that say so.
 	First *time.Time `json:"first,omitempty"`
 	Last  *time.Time `json:"last,omitempty"`
@@ -51,6 +53,9 @@ func (r *Report) Failed() int {
 
 // Different says whether any answer differs.
 func (r *Report) Different() bool { return r.Changed > 0 }
+
+// Above says whether the share of the answers that differ is above so many percent. It is exact: one of a million is above 0.
+func (r *Report) Above(percent float64) bool { return 100*r.StandForChanged > percent*r.StandFor }
 
 // RefusalChange counts the requests that go from one outcome to another. A reason that is empty says that the request is answered.
 type RefusalChange struct {

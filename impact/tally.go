@@ -326,7 +326,7 @@ func (t *tally) merge(o *tally) {
 func (t *tally) report() *Report {
 	r := &Report{
 		Requests: t.requests, Compared: t.compared, StandFor: float64(t.standFor) / weightOne,
-		Changed: t.changed, Percent: percent(float64(t.standForChanged), float64(t.standFor)),
+		Changed: t.changed, StandForChanged: float64(t.standForChanged) / weightOne, Percent: percent(float64(t.standForChanged), float64(t.standFor)),
 		Scenes: parts(t.scenes), Regions: parts(t.regions), Clients: parts(t.clients),
 		Largest: t.byAmount.sorted, LargestByPercent: t.byRatio.sorted,
 	}

@@ -49,7 +49,7 @@ func (f *reviewFlags) check(cmd *cobra.Command) error {
 
 // failed says whether the answers fail the check. A check that nothing passed through is no check.
 func (f *reviewFlags) failed(p *impact.Report) bool {
-	return p != nil && (p.Compared == 0 || p.Percent > f.maxChanged)
+	return p != nil && (p.Compared == 0 || p.Above(f.maxChanged))
 }
 
 func (f *reviewFlags) write(w io.Writer, r *review.Review) error {

@@ -57,6 +57,8 @@ func TestDiffEndsWithItsExitCodeAndSaysWhy(t *testing.T) {
 	writeFile(t, "bare.jsonl", `{"scene_name": "cart", "region": "US", "user_id": 1, "items": [{"item_id": 1637}]}`+"\nnothing\n")
 	writeFile(t, "empty.jsonl", "")
 	writeFile(t, "bad.jsonl", "{}\n")
+	writeFile(t, "rare.jsonl", `{"weight": 1000000, "request": {"scene_name": "none", "region": "US", "items": [{"item_id": 1}]}}`+"\n"+
+		`{"scene_name": "cart", "region": "US", "user_id": 1, "items": [{"item_id": 1637, "models": [{"model_id": 6546065}]}]}`+"\n")
 	writeFile(t, "a.yaml", regions)
 	writeFile(t, "b.yaml", strings.Replace(regions, "USD", "CAD", 1))
 	writeFile(t, "broken.yaml", regions+"clents: []\n")
@@ -83,6 +85,7 @@ func TestDiffEndsWithItsExitCodeAndSaysWhy(t *testing.T) {
 
 		{"requests", []string{"main", "edited", "--requests", "may.jsonl"}, 0, []string{"2 of 2 requests get another answer (100%).", "first at may.jsonl:1", "no vouchers now"}, nil},
 		{"requests within the bound", []string{"main", "main", "--requests", "may.jsonl", "--max-changed", "0"}, 0, []string{"None of 2 requests gets another answer."}, nil},
+		{"one of a million is beyond no change", []string{"main", "edited", "--requests", "rare.jsonl", "--max-changed", "0"}, 1, []string{"1 of 2 requests gets another answer (below 0.01%)"}, nil},
 		{"requests beyond the bound", []string{"main", "edited", "--requests", "may.jsonl", "--max-changed", "99.9"}, 1, []string{"2 of 2"}, nil},
 		{"a bare request, and a line that is none", []string{"main", "edited", "--requests", "bare.jsonl"}, 0, []string{"1 of 1 request gets", "BAD_LINE", "bare.jsonl:2"}, nil},
 		{"nothing that can be compared", []string{"main", "edited", "--requests", "bad.jsonl"}, 1, []string{"No request could be compared.", "bad.jsonl:1", "it has no field request"}, nil},

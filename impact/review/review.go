@@ -83,7 +83,7 @@ func impactLine(p *impact.Report) string {
 	if p.Changed == 1 {
 		verb = "gets"
 	}
-	sentences := []string{fmt.Sprintf("%s of %s %s another answer (%s).", count(p.Changed), plural(p.Compared, "request", "requests"), verb, percent(p.Percent))}
+	sentences := []string{fmt.Sprintf("%s of %s %s another answer (%s).", count(p.Changed), plural(p.Compared, "request", "requests"), verb, share(p.Percent, p.Changed, p.Compared))}
 	for _, c := range p.Prices {
 		if s := pricesLine(c); s != "" {
 			sentences = append(sentences, s)

@@ -44,7 +44,7 @@ func full() *review.Review {
 			{Kind: diff.Changed, Section: "caches", Entity: "caches", Fields: []diff.Field{{Path: "price_stock.ttl", Old: "5s", OldDefault: true, New: "1s"}}},
 		},
 		Impact: &impact.Report{
-			Requests: 1200, Compared: 1198, StandFor: 11980, Changed: 412, Percent: 34.39, First: &first, Last: &last,
+			Requests: 1200, Compared: 1198, StandFor: 11980, Changed: 412, StandForChanged: 4120, Percent: 34.39, First: &first, Last: &last,
 			Refusals: []impact.RefusalChange{
 				{New: "SCENE_NOT_FOUND", Scene: "old_widget", Requests: 12, Message: "there is no scene old_widget", Place: "may.jsonl:7"},
 				{Old: "USER_REQUIRED", Scene: "cart", Requests: 1, Message: "give the user's id", Place: "may.jsonl:9"},
@@ -227,6 +227,9 @@ func TestHeadlinesAreSentences(t *testing.T) {
 			report(1, 8, impact.Prices{Currency: "JPY", Dearer: impact.Moves{Prices: 1, Median: 1200, Largest: 1200}}, impact.Prices{Currency: "KWD", Dearer: impact.Moves{Prices: 1, Median: 5, Largest: 5}}),
 			"1 of 8 requests gets another answer (12.5%). 1 price rises by 1,200 JPY. 1 price rises by 0.005 KWD.",
 		},
+		{&review.Review{Impact: &impact.Report{Changed: 1, Compared: 30_000}}, "1 of 30,000 requests gets another answer (below 0.01%)."},
+		{&review.Review{Impact: &impact.Report{Changed: 29_999, Compared: 30_000, Percent: 100}}, "29,999 of 30,000 requests get another answer (above 99.99%)."},
+		{&review.Review{Impact: &impact.Report{Changed: 3, Compared: 3, Percent: 100}}, "3 of 3 requests get another answer (100%)."},
 	} {
 		if got := review.Headline(c.r); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)

@@ -31,7 +31,7 @@ func partRows(parts []impact.Part) [][]string {
 		if name == "" {
 			name = "(none)"
 		}
-		rows = append(rows, []string{name, count(p.Requests), count(p.Changed), percent(p.Percent), count(p.Dearer), count(p.Cheaper)})
+		rows = append(rows, []string{name, count(p.Requests), count(p.Changed), share(p.Percent, p.Changed, p.Requests), count(p.Dearer), count(p.Cheaper)})
 	}
 	rows = shown(rows)
 	if unchanged > 0 {

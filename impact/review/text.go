@@ -192,9 +192,9 @@ func whoOf(c *impact.PriceChange) string {
 	case c.User == 0:
 		return "a guest in " + clean(c.Region)
 	case c.Pseudonym:
-		return fmt.Sprintf("a user (pseudonym %d) in %s", c.User, c.Region)
+		return fmt.Sprintf("a user (pseudonym %d) in %s", c.User, clean(c.Region))
 	default:
-		return fmt.Sprintf("user %d in %s", c.User, c.Region)
+		return fmt.Sprintf("user %d in %s", c.User, clean(c.Region))
 	}
 }
 

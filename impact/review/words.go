@@ -31,7 +31,16 @@ func plural(n int, one, many string) string {
 	return count(n) + " " + many
 }
 
-func percent(p float64) string { return strconv.FormatFloat(p, 'f', -1, 64) + "%" }
+// share is how many percent part of all are; no part is rounded to nothing or to all.
+func share(p float64, part, all int) string {
+	switch {
+	case p == 0 && part > 0:
+		return "below 0.01%"
+	case p == 100 && part < all:
+		return "above 99.99%"
+	}
+	return strconv.FormatFloat(p, 'f', -1, 64) + "%"
+}
 
 // amount is an amount of minor units as people write it, such as 4.99 USD.
 func amount(minor int64, currency string) string {
