@@ -136,7 +136,7 @@ func convertHint(a, b string) string {
 	slices.Sort(pair)
 	switch strings.Join(pair, " ") {
 	case "double int":
-		return "write the number without or with a fraction, or convert: double(x), int(x)"
+		return "amounts are in minor units: 5.99 is 599; convert other numbers: double(x), int(x)"
 	case "int string":
 		return "write the number without quotes, or convert: string(x)"
 	case "string timestamp":

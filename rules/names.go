@@ -81,9 +81,16 @@ func (n *nameCheck) path(e ast.Expr) {
 		}
 		n.report(CodeUnknownName, nodes[1].ID(), fmt.Sprintf("unknown field %s of %s", parts[1], root), n.didYouMean(name))
 	case len(placesOf(root)) > 0:
-		n.report(CodeNotAvailable, nodes[0].ID(), fmt.Sprintf("%s is not available in %s", root, n.env.place), "there are "+list(n.env.spec.roots))
+		n.report(CodeNotAvailable, nodes[0].ID(), fmt.Sprintf("%s is not available in %s", root, n.env.place), n.roots())
 	default:
 		hint := syntaxHints()[root] // and, or, not
+		switch word := strings.ToLower(root); {
+		case hint != "" || len(parts) > 1:
+		case word == "true", word == "false":
+			hint = "write " + word
+		case word == "null", word == "none", word == "nil":
+			hint = "nothing is null: compare with the empty value, such as '' or 0"
+		}
 		if hint == "" {
 			hint = n.didYouMean(strings.TrimPrefix(strings.Join(parts, "."), "."))
 		}
@@ -213,6 +220,17 @@ func (n *nameCheck) didYouMean(name string) string {
 		if strings.HasSuffix(full, "."+name) {
 			return fmt.Sprintf("did you mean %s?", full)
 		}
+	}
+	if field == "" && len(root) > 1 {
+		return fmt.Sprintf("write '%s' if it is a text; %s", root, n.roots())
+	}
+	return n.roots()
+}
+
+// roots tells what the variables of the place begin with.
+func (n *nameCheck) roots() string {
+	if len(n.env.spec.roots) == 1 {
+		return "there is only " + n.env.spec.roots[0]
 	}
 	return "there are " + list(n.env.spec.roots)
 }

@@ -55,6 +55,16 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 		{"a field that is like no other lists what there is", `model.colour_of_the_box == 'red'`, []found{
 			{CodeUnknownName, "colour_of_the_box", "unknown field colour_of_the_box of model", "model has id"},
 		}},
+		{"a text without quotes", `promo.type == flash_sale`, []found{
+			{CodeUnknownName, "flash_sale", "unknown name flash_sale", "write 'flash_sale' if it is a text; " + roots},
+		}},
+		{"true and null of other languages", `promo.sold_out == True || promo.type == None`, []found{
+			{CodeUnknownName, "True", "unknown name True", "write true"},
+			{CodeUnknownName, "None", "unknown name None", "nothing is null: compare with the empty value, such as '' or 0"},
+		}},
+		{"a duration that is none", `promo.end_time - request.time < 6h`, []found{
+			{CodeSyntax, "6h", "unexpected 6h", "write duration('6h')"},
+		}},
 		{"misspelt roots, all of them", `promo.price > 3 && prmo.price < 2 || itm.labels == []`, []found{
 			{CodeUnknownName, "prmo", "unknown name prmo", "did you mean promo.price?"},
 			{CodeUnknownName, "itm", "unknown name itm", "did you mean item.labels?"},
@@ -76,7 +86,7 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 		{"an iteration variable that hides variables", `item.labels.exists(item, item == 'x')`, []found{
 			{CodeUnknownName, "exists", "the iteration variable item hides the variables of item", "give it another name, such as x"},
 		}},
-		{"types are not values", `promo.id == int`, []found{{CodeUnknownName, "int", "unknown name int", roots}}},
+		{"types are not values", `promo.id == int`, []found{{CodeUnknownName, "int", "unknown name int", "write 'int' if it is a text; " + roots}}},
 		{"messages", `google.protobuf.Int64Value{value: 1} == 1`, []found{{CodeUnknownName, "{", "messages cannot be made here", "use variables, texts, numbers and lists"}}},
 
 		// Functions.
@@ -102,7 +112,7 @@ func TestProblemsNameThePlaceAndTheRemedy(t *testing.T) {
 			{CodeType, "==", "no operator == for string and int", "write the number without quotes, or convert: string(x)"},
 		}},
 		{"names and types together", `promo.price > 1.5 && promo.end > request.time`, []found{
-			{CodeType, ">", "no operator > for int and double", "write the number without or with a fraction, or convert: double(x), int(x)"},
+			{CodeType, ">", "no operator > for int and double", "amounts are in minor units: 5.99 is 599; convert other numbers: double(x), int(x)"},
 			{CodeUnknownName, "end", "unknown field end of promo", "did you mean promo.end_time?"},
 		}},
 		{"an operand that is no condition", `promo.price && true`, []found{
@@ -212,7 +222,7 @@ func TestProblemsOfOtherPlaces(t *testing.T) {
 		{"the case of a value", VoucherPool, `'new_price' == voucher.discount_kind`, []found{
 			{CodeValue, "'new_price'", "voucher.discount_kind is never 'new_price'", "did you mean 'NEW_PRICE'?"},
 		}},
-		{"the item of a pool", VoucherPool, `item.id == 1`, []found{{CodeNotAvailable, "item", "item is not available in voucher_pool", "there are voucher"}}},
+		{"the item of a pool", VoucherPool, `item.id == 1`, []found{{CodeNotAvailable, "item", "item is not available in voucher_pool", "there is only voucher"}}},
 		{"a unit that is a condition", ExperimentUnit, `user.logged_in`, []found{{
 			CodeResultType, "user.logged_in", "experiment_unit needs an expression of type string or int, this one is of type bool",
 			"choose what is the same whenever the unit is, such as user.id",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"cel.dev/cel-go/cel"
 )
@@ -124,6 +125,8 @@ func (s *source) unexpectedHint(found token) string {
 		return fmt.Sprintf("write what %s takes in parentheses: %s(%s)", s.word(s.tokens[i-1]), s.word(s.tokens[i-1]), word)
 	case s.isFunction(found):
 		return fmt.Sprintf("functions are called with a point and parentheses: text.%s('a')", word)
+	case isDuration(word):
+		return fmt.Sprintf("write duration('%s')", word)
 	case i > 0 && (isLetter(word[0]) || isDigit(word[0]) || isQuote(word[0])):
 		return fmt.Sprintf("write an operator between %s and %s, such as == or &&, or take one of them out", s.word(s.tokens[i-1]), word)
 	case i > 0:
@@ -131,6 +134,12 @@ func (s *source) unexpectedHint(found token) string {
 	default:
 		return "an expression begins with a variable, a text in quotes, a number, ! or ("
 	}
+}
+
+// isDuration knows 6h and 1h30m, which are no numbers of CEL.
+func isDuration(word string) bool {
+	_, err := time.ParseDuration(word)
+	return err == nil && !isDigit(word[len(word)-1])
 }
 
 func (s *source) word(t token) string { return s.text[t.start:t.end] }

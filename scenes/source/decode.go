@@ -75,7 +75,11 @@ func (d *decoder) message(m protoreflect.Message, n *yaml.Node, at *Place) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrong(at, n, "a set of fields, indented below it", at.label()+": {field: value}, or each field on a line of its own below it")
+		hint := at.label() + ": {field: value}, or each field on a line of its own below it"
+		if parts := fieldWithoutSpace.FindStringSubmatch(n.Value); parts != nil {
+			hint = fmt.Sprintf("write %s: %s, with a space behind the colon", shorten(parts[1]), shorten(parts[3]))
+		}
+		d.wrong(at, n, "a set of fields, indented below it", hint)
 		return
 	}
 	fields := m.Descriptor().Fields()

@@ -94,8 +94,25 @@ func (d *decoder) bool(n *yaml.Node, at *Place) (protoreflect.Value, bool) {
 	case "no", "n", "off", "0":
 		hint = "write false"
 	}
+	if word, found := strings.CutSuffix(strings.ToLower(n.Value), ","); found && plainKind(word) == boolean {
+		hint = "take the comma away"
+	}
 	d.wrong(at, n, "true or false", cmp.Or(hint, "write true or false"))
 	return protoreflect.Value{}, false
+}
+
+// percentHint says how a field has a percentage: as such, by its name, or in 1e-5 as all rates.
+func percentHint(written, label string) string {
+	digits := strings.TrimSpace(strings.TrimSuffix(written, "%"))
+	whole, err := strconv.ParseUint(digits, 10, 16)
+	switch {
+	case strings.HasSuffix(label, "percent") && plainKind(digits) == integer:
+		return "write " + shorten(digits) + ", without the sign"
+	case err == nil:
+		return fmt.Sprintf("rates are in 1e-5: write %d", whole*1000)
+	default:
+		return "rates are in 1e-5: 1% is 1000"
+	}
 }
 
 func (d *decoder) integer(n *yaml.Node, at *Place, bits int) (int64, bool) {
@@ -107,6 +124,10 @@ func (d *decoder) integer(n *yaml.Node, at *Place, bits int) (int64, bool) {
 			hint = "write " + shorten(plain) + ", without underscores"
 		case plainKind(n.Value) == integer:
 			hint = "take the quotes away"
+		case plainKind(strings.ReplaceAll(n.Value, ",", "")) == integer:
+			hint = "write " + shorten(strings.ReplaceAll(n.Value, ",", "")) + ", without commas"
+		case strings.HasSuffix(n.Value, "%"):
+			hint = percentHint(n.Value, at.label())
 		case kindOf(n) == float:
 			hint = "whole numbers only: no point, no exponent"
 		}

@@ -2,7 +2,9 @@ package source
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -42,6 +44,7 @@ func (f *fault) explain() {
 	is := func(complaint string) bool { return strings.Contains(f.message, complaint) }
 	indent := f.text.line(f.line)[:len(f.text.line(f.line))-len(strings.TrimLeft(f.text.line(f.line), " \t"))]
 	switch {
+	case f.mergeConflict(), f.foreignSpace():
 	case is("tab character"), strings.Contains(indent, "\t"):
 		f.says, f.hint = "a tab indents this line", "indent with spaces; YAML does not allow tabs there"
 	case is("unexpected end of stream") && f.startLine > 0:
@@ -182,6 +185,9 @@ func (f *fault) colon() {
 	if above == 0 {
 		return
 	}
+	if f.noSpace(above) {
+		return
+	}
 	f.at(f.line, 1+indentOf(line))
 	f.width = utf8.RuneCountInString(strings.TrimSpace(before))
 	if !strings.Contains(f.text.line(above), ":") {
@@ -236,18 +242,76 @@ func (f *fault) outOfLine() {
 // noColon points at the line that has none.
 func (f *fault) noColon() {
 	f.at(f.startLine, f.startColumn)
-	line := f.text.line(f.startLine)
-	f.width = utf8.RuneCountInString(strings.TrimSpace(line))
-	name, value, colon := strings.Cut(strings.TrimSpace(line), ":")
+	line := strings.TrimSpace(f.text.line(f.startLine))
+	f.width = utf8.RuneCountInString(line)
 	f.says, f.hint = "this is no field: it has no colon", "a field is a name, a colon, a space and a value; a text of several lines is indented deeper than its field"
-	if colon && value != "" {
-		f.says, f.hint = "there is no space behind the colon", fmt.Sprintf("write %s: %s", shorten(name), shorten(value))
+	if f.noSpace(f.startLine) {
+		return
+	}
+	if element := strings.TrimLeft(line, "-"); element != line {
+		f.says, f.hint = "there is no space behind the dash", "write - "+shorten(element)
+		return
+	}
+	above, _ := f.aboveOf(f.startLine)
+	if strings.HasPrefix(strings.TrimSpace(f.text.line(above)), "- ") && indentOf(f.text.line(above)) == f.startColumn-1 {
+		f.says, f.hint = "this is no element of the list above: it has no dash", "write - "+shorten(line)
 	}
 }
 
-// above is the nearest line above that is no comment, and its indentation.
-func (f *fault) above() (line, indent int) {
-	for n := f.line - 1; n >= 1; n-- {
+// mergeConflict is about the marks that version control leaves in a file where two edits meet.
+func (f *fault) mergeConflict() bool {
+	for n := 1; n <= len(f.text.lines); n++ {
+		if line := f.text.line(n); strings.HasPrefix(line, "<<<<<<< ") {
+			f.at(n, 1)
+			f.width = utf8.RuneCountInString(strings.TrimRight(line, " \t\r"))
+			f.says, f.hint = "a merge conflict stands here", "keep one side of =======, and delete the lines of <<<<<<<, ======= and >>>>>>>"
+			return true
+		}
+	}
+	return false
+}
+
+// foreignSpace is about signs that look like spaces and indent nothing, in the line of the fault or in the one above: text that was copied from elsewhere.
+func (f *fault) foreignSpace() bool {
+	above, _ := f.above()
+	for _, n := range []int{f.line, above} {
+		if n == 0 {
+			continue
+		}
+		rest := strings.TrimLeft(f.text.line(n), " \t")
+		if sign, _ := utf8.DecodeRuneInString(rest); sign > unicode.MaxASCII && unicode.IsSpace(sign) {
+			f.at(n, 1+utf8.RuneCountInString(f.text.line(n))-utf8.RuneCountInString(rest))
+			f.says, f.hint = fmt.Sprintf("this looks like a space and is none: it is the sign %U", sign), "delete it, and type spaces"
+			return true
+		}
+	}
+	return false
+}
+
+// fieldWithoutSpace is one whose colon has no space behind it, or is not the sign of YAML.
+var fieldWithoutSpace = regexp.MustCompile(`^(?:- +)*([A-Za-z_][A-Za-z0-9_]*)(:|：\s*)([^\s:/].*)$`)
+
+// noSpace is about a line that would be a field with a space behind its colon, and is a text without.
+func (f *fault) noSpace(line int) bool {
+	written := strings.TrimSpace(f.text.line(line))
+	parts := fieldWithoutSpace.FindStringSubmatch(written)
+	if parts == nil || strings.Contains(written, ": ") {
+		return false
+	}
+	f.at(line, 1+indentOf(f.text.line(line)))
+	f.width = utf8.RuneCountInString(written)
+	f.says, f.hint = "there is no space behind the colon", fmt.Sprintf("write %s: %s", shorten(parts[1]), shorten(parts[3]))
+	if parts[2] != ":" {
+		f.says = "this colon is another sign than the one of YAML"
+	}
+	return true
+}
+
+// above is the nearest line above the fault that is no comment, and its indentation.
+func (f *fault) above() (line, indent int) { return f.aboveOf(f.line) }
+
+func (f *fault) aboveOf(line int) (above, indent int) {
+	for n := line - 1; n >= 1; n-- {
 		if trimmed := strings.TrimSpace(f.text.line(n)); trimmed != "" && trimmed[0] != '#' {
 			indent = indentOf(f.text.line(n))
 			for strings.HasPrefix(trimmed, "- ") { // its first field stands behind the dash
