@@ -46,14 +46,15 @@ the changes of a pull request. Run the last two in the root of the repository: t
 			}
 			read := scenes.Load(os.DirFS(dir), time.Now())
 			read.Diagnostics = scenetest.Check(os.DirFS(dir), read)
-			if diag.HasErrors(read.Diagnostics) {
-				read.Snapshot = nil // it may be that of tests alone: nothing is good then
+			errors, warnings := diag.Count(read.Diagnostics)
+			found := errors > 0 || strict && warnings > 0
+			if found {
+				read.Snapshot = nil // not to be called good; it may also be that of tests alone
 			}
 			if err := writeReport(cmd, format, dir, read); err != nil {
 				return err
 			}
-			errors, warnings := diag.Count(read.Diagnostics)
-			if errors > 0 || strict && warnings > 0 {
+			if found {
 				return errFindings
 			}
 			return nil

@@ -20,6 +20,9 @@ func TestReportsNameFilesFromTheWorkingDirectory(t *testing.T) {
 		"warned/a.yaml":  regions + "voucher_pools:\n  - {name: UNUSED, when: 'true'}\n",
 	})
 	t.Chdir(root)
+	if got := command(t, "", "validate", "warned", "--strict"); got.code != 1 || strings.Contains(got.stdout, "good") {
+		t.Errorf("what --strict refuses is called good (exit code %d):\n%s", got.code, got.stdout)
+	}
 	for _, c := range []struct {
 		name string
 		args []string
