@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	configv1 "proscenium/gen/proscenium/config/v1"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	scenetestv1 "proscenium/gen/proscenium/scenetest/v1"
 
@@ -20,6 +21,8 @@ type testCase struct {
 	client  string
 	catalog string   // name of the fixture; empty: the configuration's
 	failing []string // commands, sorted
+	// downgrades are sorted.
+	downgrades []configv1.DowngradeFeature
 	// request is read only: who prices it takes a copy.
 	request *pricingv1.GetPromotionInfoRequest
 	arrives time.Time

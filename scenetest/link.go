@@ -93,6 +93,7 @@ func (l *linker) test(f *file, t *scenetestv1.SceneTest, at *source.Place) {
 	base := testCase{file: f, test: t.GetName(), at: at, client: t.GetClient(), catalog: l.catalogOf(t, at)}
 	l.client(t.GetClient(), at.Field("client"))
 	base.failing = l.failing(t.GetFailing(), at.Field("failing"))
+	base.downgrades = slices.Sorted(slices.Values(t.GetDowngrades()))
 	l.conflicts(at)
 
 	everywhere, some := l.expectation(t.GetExpect(), at.Field("expect"))

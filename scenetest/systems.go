@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -19,13 +18,13 @@ import (
 	"proscenium/scenes"
 )
 
-// systems are the engines of a run: one for each catalog, and for each set of commands that fail over it.
+// systems are the engines of a run: one for each catalog, and over it for each set of commands that fail and features that are off.
 type systems struct {
 	byKey    map[string]*assembly.System
 	coverage *coverage // nil: nobody asks
 }
 
-func keyOf(c *testCase) string { return c.catalog + "\x00" + strings.Join(c.failing, ",") }
+func keyOf(c *testCase) string { return fmt.Sprintf("%q %q %v", c.catalog, c.failing, c.downgrades) }
 
 func (s *systems) of(c *testCase) *assembly.System { return s.byKey[keyOf(c)] }
 
@@ -49,7 +48,7 @@ func (s *Suite) open(cases []*testCase) (*systems, error) {
 		system, err := assembly.Over(s.catalogs[c.catalog].cat, opts)
 		if err == nil {
 			out.byKey[keyOf(c)] = system
-			err = system.Apply(offline(s.snap, c.failing))
+			err = system.Apply(downgraded(offline(s.snap, c.failing), c.downgrades))
 		}
 		if err != nil {
 			out.close()
@@ -88,6 +87,15 @@ func offline(snap *scenes.Snapshot, commands []string) *scenes.Snapshot {
 		local.Dependencies[command] = d
 	}
 	return &local
+}
+
+// downgraded is the snapshot with features turned off everywhere. The snapshot given is the caller's own.
+func downgraded(snap *scenes.Snapshot, features []configv1.DowngradeFeature) *scenes.Snapshot {
+	snap.Downgrades = slices.Clone(snap.Downgrades)
+	for _, f := range features {
+		snap.Downgrades = append(snap.Downgrades, &scenes.Downgrade{Feature: f, Reason: "a scene test", Scope: "all"})
+	}
+	return snap
 }
 
 func embedded(name string) *configv1.Provider {

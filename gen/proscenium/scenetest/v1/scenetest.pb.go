@@ -13,6 +13,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
+	v11 "proscenium/gen/proscenium/config/v1"
 	v1 "proscenium/gen/proscenium/pricing/v1"
 	reflect "reflect"
 	sync "sync"
@@ -291,7 +292,9 @@ type SceneTest struct {
 	// Of parts of the matrix, beside `expect`.
 	Cells []*Cells `protobuf:"bytes,11,rep,name=cells,proto3" json:"cells,omitempty"`
 	// Commands whose provider fails in this test, such as voucher.best_vouchers.
-	Failing       []string `protobuf:"bytes,12,rep,name=failing,proto3" json:"failing,omitempty"`
+	Failing []string `protobuf:"bytes,12,rep,name=failing,proto3" json:"failing,omitempty"`
+	// Features that an operator turned off everywhere, beside the configuration's own downgrades.
+	Downgrades    []v11.DowngradeFeature `protobuf:"varint,13,rep,packed,name=downgrades,proto3,enum=proscenium.config.v1.DowngradeFeature" json:"downgrades,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -406,6 +409,13 @@ func (x *SceneTest) GetCells() []*Cells {
 func (x *SceneTest) GetFailing() []string {
 	if x != nil {
 		return x.Failing
+	}
+	return nil
+}
+
+func (x *SceneTest) GetDowngrades() []v11.DowngradeFeature {
+	if x != nil {
+		return x.Downgrades
 	}
 	return nil
 }
@@ -726,7 +736,7 @@ var File_proscenium_scenetest_v1_scenetest_proto protoreflect.FileDescriptor
 
 const file_proscenium_scenetest_v1_scenetest_proto_rawDesc = "" +
 	"\n" +
-	"'proscenium/scenetest/v1/scenetest.proto\x12\x17proscenium.scenetest.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#proscenium/pricing/v1/pricing.proto\"\x83\x01\n" +
+	"'proscenium/scenetest/v1/scenetest.proto\x12\x17proscenium.scenetest.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%proscenium/config/v1/experiment.proto\x1a#proscenium/pricing/v1/pricing.proto\"\x83\x01\n" +
 	"\bTestFile\x12=\n" +
 	"\bfixtures\x18\x01 \x01(\v2!.proscenium.scenetest.v1.FixturesR\bfixtures\x128\n" +
 	"\x05tests\x18\x02 \x03(\v2\".proscenium.scenetest.v1.SceneTestR\x05tests\"\xbd\x05\n" +
@@ -759,7 +769,7 @@ const file_proscenium_scenetest_v1_scenetest_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02 \x00H\x00R\x06userId\x88\x01\x01\x12G\n" +
 	"\acontext\x18\x02 \x01(\v2%.proscenium.pricing.v1.RequestContextB\x06\xbaH\x03\xd8\x01\x03R\acontextB\n" +
 	"\n" +
-	"\b_user_id\"\xae\x04\n" +
+	"\b_user_id\"\x89\x05\n" +
 	"\tSceneTest\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04name\x12*\n" +
@@ -774,7 +784,10 @@ const file_proscenium_scenetest_v1_scenetest_proto_rawDesc = "" +
 	"\x06expect\x18\n" +
 	" \x01(\v2$.proscenium.scenetest.v1.ExpectationR\x06expect\x124\n" +
 	"\x05cells\x18\v \x03(\v2\x1e.proscenium.scenetest.v1.CellsR\x05cells\x12\"\n" +
-	"\afailing\x18\f \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\afailing\"n\n" +
+	"\afailing\x18\f \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\afailing\x12Y\n" +
+	"\n" +
+	"downgrades\x18\r \x03(\x0e2&.proscenium.config.v1.DowngradeFeatureB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\n" +
+	"downgrades\"n\n" +
 	"\x06Matrix\x12$\n" +
 	"\brequests\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequests\x12\x1e\n" +
 	"\x05users\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x05users\x12\x1e\n" +
@@ -827,8 +840,9 @@ var file_proscenium_scenetest_v1_scenetest_proto_goTypes = []any{
 	nil,                                 // 14: proscenium.scenetest.v1.CatalogFixture.TablesEntry
 	(*v1.RequestContext)(nil),           // 15: proscenium.pricing.v1.RequestContext
 	(*v1.GetPromotionInfoRequest)(nil),  // 16: proscenium.pricing.v1.GetPromotionInfoRequest
-	(*v1.GetPromotionInfoResponse)(nil), // 17: proscenium.pricing.v1.GetPromotionInfoResponse
-	(*timestamppb.Timestamp)(nil),       // 18: google.protobuf.Timestamp
+	(v11.DowngradeFeature)(0),           // 17: proscenium.config.v1.DowngradeFeature
+	(*v1.GetPromotionInfoResponse)(nil), // 18: proscenium.pricing.v1.GetPromotionInfoResponse
+	(*timestamppb.Timestamp)(nil),       // 19: google.protobuf.Timestamp
 }
 var file_proscenium_scenetest_v1_scenetest_proto_depIdxs = []int32{
 	1,  // 0: proscenium.scenetest.v1.TestFile.fixtures:type_name -> proscenium.scenetest.v1.Fixtures
@@ -843,20 +857,21 @@ var file_proscenium_scenetest_v1_scenetest_proto_depIdxs = []int32{
 	5,  // 9: proscenium.scenetest.v1.SceneTest.matrix:type_name -> proscenium.scenetest.v1.Matrix
 	8,  // 10: proscenium.scenetest.v1.SceneTest.expect:type_name -> proscenium.scenetest.v1.Expectation
 	6,  // 11: proscenium.scenetest.v1.SceneTest.cells:type_name -> proscenium.scenetest.v1.Cells
-	7,  // 12: proscenium.scenetest.v1.Cells.where:type_name -> proscenium.scenetest.v1.Where
-	8,  // 13: proscenium.scenetest.v1.Cells.expect:type_name -> proscenium.scenetest.v1.Expectation
-	17, // 14: proscenium.scenetest.v1.Expectation.answer:type_name -> proscenium.pricing.v1.GetPromotionInfoResponse
-	17, // 15: proscenium.scenetest.v1.Expectation.whole:type_name -> proscenium.pricing.v1.GetPromotionInfoResponse
-	9,  // 16: proscenium.scenetest.v1.Expectation.refused:type_name -> proscenium.scenetest.v1.Refusal
-	2,  // 17: proscenium.scenetest.v1.Fixtures.CatalogsEntry.value:type_name -> proscenium.scenetest.v1.CatalogFixture
-	3,  // 18: proscenium.scenetest.v1.Fixtures.UsersEntry.value:type_name -> proscenium.scenetest.v1.UserFixture
-	18, // 19: proscenium.scenetest.v1.Fixtures.TimesEntry.value:type_name -> google.protobuf.Timestamp
-	16, // 20: proscenium.scenetest.v1.Fixtures.RequestsEntry.value:type_name -> proscenium.pricing.v1.GetPromotionInfoRequest
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	17, // 12: proscenium.scenetest.v1.SceneTest.downgrades:type_name -> proscenium.config.v1.DowngradeFeature
+	7,  // 13: proscenium.scenetest.v1.Cells.where:type_name -> proscenium.scenetest.v1.Where
+	8,  // 14: proscenium.scenetest.v1.Cells.expect:type_name -> proscenium.scenetest.v1.Expectation
+	18, // 15: proscenium.scenetest.v1.Expectation.answer:type_name -> proscenium.pricing.v1.GetPromotionInfoResponse
+	18, // 16: proscenium.scenetest.v1.Expectation.whole:type_name -> proscenium.pricing.v1.GetPromotionInfoResponse
+	9,  // 17: proscenium.scenetest.v1.Expectation.refused:type_name -> proscenium.scenetest.v1.Refusal
+	2,  // 18: proscenium.scenetest.v1.Fixtures.CatalogsEntry.value:type_name -> proscenium.scenetest.v1.CatalogFixture
+	3,  // 19: proscenium.scenetest.v1.Fixtures.UsersEntry.value:type_name -> proscenium.scenetest.v1.UserFixture
+	19, // 20: proscenium.scenetest.v1.Fixtures.TimesEntry.value:type_name -> google.protobuf.Timestamp
+	16, // 21: proscenium.scenetest.v1.Fixtures.RequestsEntry.value:type_name -> proscenium.pricing.v1.GetPromotionInfoRequest
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_proscenium_scenetest_v1_scenetest_proto_init() }
