@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"proscenium/scenes/source"
 )
@@ -22,6 +23,9 @@ const (
 	magic = "proscenium-config 1 "
 	// maxHeader bounds what is read of a damaged file before it is given up.
 	maxHeader = 16 << 20
+	// maxKept and maxTurn are more than any version has: what has more is damaged.
+	maxKept = maxHeader + 128<<20
+	maxTurn = 1 << 53
 )
 
 // kept is the header of a version on disk.
@@ -50,6 +54,7 @@ func (k *kept) bytes() int {
 var (
 	errDamaged   = errors.New("it is damaged")
 	errTruncated = errors.New("its end is missing")
+	errNoFile    = errors.New("it is no regular file")
 )
 
 // encode writes a version as it is on disk.
@@ -90,6 +95,9 @@ func decode(data []byte) (kept, []source.File, error) {
 	for _, f := range k.Parts {
 		if f.Size < 0 || f.Size > len(rest) {
 			return kept{}, nil, errTruncated
+		}
+		if !fs.ValidPath(f.Name) || !source.IsPart(f.Name) {
+			return kept{}, nil, errDamaged // who gets the files may write them below a directory
 		}
 		files = append(files, source.File{Name: f.Name, Data: rest[:f.Size:f.Size]})
 		rest = rest[f.Size:]

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 
@@ -32,4 +33,17 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q, %v", same, err)
 		}
 	})
+}
+
+// Who is sent the files of a version may write them below a directory.
+func TestAFileOutsideOfTheDirectoryIsNotRead(t *testing.T) {
+	for _, name := range []string{"../../etc/cron.d/x.yaml", "/etc/x.yaml", "a//b.yaml", "x.sh", ""} {
+		data, err := encode(kept{Source: "market", Version: Version{Version: "v"}}, []source.File{{Name: name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := decode(data); !errors.Is(err, errDamaged) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -252,6 +253,19 @@ func TestWhatIsDamagedIsToldAndLeftOut(t *testing.T) {
 		"of another": func(_ *testing.T, file string, data []byte) error {
 			return os.WriteFile(file, bytes.Replace(data, []byte(`"market"`), []byte(`"bazaar"`), 1), 0o600)
 		},
+		"a huge turn": func(_ *testing.T, file string, data []byte) error {
+			return os.WriteFile(file, bytes.Replace(data, []byte(`"turn":2`), []byte(`"turn":9223372036854775807`), 1), 0o600)
+		},
+		"a pipe, that nobody writes to": func(_ *testing.T, file string, _ []byte) error {
+			return errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o600))
+		},
+		"a link": func(_ *testing.T, file string, _ []byte) error {
+			return errors.Join(os.Remove(file), os.Symlink("/dev/zero", file))
+		},
+		"huge": func(_ *testing.T, file string, data []byte) error {
+			header := bytes.Replace(data, []byte(`"name":"a.yaml","size":4`), []byte(`"name":"a.yaml","size":1073741824`), 1)
+			return errors.Join(os.WriteFile(file, header, 0o600), os.Truncate(file, int64(len(header)-4+1073741824)))
+		},
 		"another version": func(_ *testing.T, file string, data []byte) error {
 			return os.WriteFile(file, bytes.Replace(data, []byte(version(2)), []byte(version(7)), 1), 0o600)
 		},
@@ -321,6 +335,15 @@ func TestADamagedRollbackIsToldAndDoesNotStand(t *testing.T) {
 	file := filepath.Join(store.Dir(), "rollback.json")
 	data, err := os.ReadFile(file)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := history.New(0, store).Open(); err == nil || !strings.Contains(err.Error(), "rollback.json") {
+		t.Errorf("a pipe: told %v", err)
+	}
+	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	for name, damaged := range map[string][]byte{

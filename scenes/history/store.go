@@ -59,6 +59,10 @@ func (s *Store) list() (all []kept, damaged error) {
 		if !ok || entry.IsDir() {
 			continue
 		}
+		if !entry.Type().IsRegular() {
+			problems = append(problems, fmt.Errorf("the kept configuration %s is ignored: %w", s.path(version), errNoFile))
+			continue // to open a pipe would take for ever
+		}
 		k, err := s.header(version)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // another process has dropped it
@@ -92,6 +96,9 @@ func (s *Store) header(version string) (kept, error) {
 	}
 	if info.Size() != int64(size+k.bytes()) {
 		return kept{}, errTruncated
+	}
+	if info.Size() > maxKept || k.Turn < 0 || k.Turn > maxTurn {
+		return kept{}, errDamaged
 	}
 	return k, s.own(k, version)
 }
@@ -141,9 +148,17 @@ type keptRollback struct {
 // rollback is the one that stands, nil where none does or it cannot be read.
 func (s *Store) rollback() (*Rollback, error) {
 	name := filepath.Join(s.dir, rollbackFile)
-	data, err := os.ReadFile(name)
+	info, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // none stands, and nothing is wrong
+	}
+	var data []byte
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errNoFile
+	default:
+		data, err = os.ReadFile(name)
 	}
 	var k keptRollback
 	if err == nil {
