@@ -8,11 +8,12 @@ BIN := $(CURDIR)/.build/bin
 run:
 	go run ./cmd/proscenium serve --config configs
 
-# test: all tests, with the race detector
+# test: all tests, with the race detector; installs the server that some need where it can, see etcd
 test:
+	@command -v etcd >/dev/null || $(MAKE) -s etcd || true
 	go vet ./...
 	go test -race ./...
-	@command -v etcd >/dev/null || echo "NOT RUN: the tests of configuration in etcd, for none is installed; make etcd installs it" >&2
+	@command -v etcd >/dev/null || echo "NOT RUN: the tests of configuration in etcd, for none is installed" >&2
 
 # etcd: some tests run etcd; here it is installed, by root on Debian. Without it they say that they did not run, and fail where CI=true
 etcd:
