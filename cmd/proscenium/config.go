@@ -40,13 +40,15 @@ func newConfig(
 		observed.RolledBack(r)
 		log.rolledBack(r)
 	}, OnDamage: log.damaged}
+	served := false
 	options.OnLoad = func(status reload.Status) {
 		if status.Outcome == reload.Applied {
 			status.Diagnostics = slices.Concat(status.Diagnostics, catalogWarnings(system, c.reloader.Snapshot()))
 		}
 		observed.Loaded(status)
 		log.tell(status)
-		if status.Version != "" {
+		if status.Version != "" && !served { // later, the process may be on its way down
+			served = true
 			ready.Set(true)
 		}
 		select {

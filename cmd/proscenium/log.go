@@ -60,7 +60,7 @@ type configLog struct {
 }
 
 func newConfigLog(p process, s *settings.Settings, log *slog.Logger, from *source) *configLog {
-	c := &configLog{log: log, prefix: from.prefix()}
+	c := &configLog{log: log, prefix: from.prefix(), data: s.Data}
 	if logFormat(p, s) == "text" {
 		c.text = p.stderr
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -13,9 +16,13 @@ import (
 
 	"connectrpc.com/connect"
 
+	"proscenium/assembly"
 	adminv1 "proscenium/gen/proscenium/admin/v1"
 	"proscenium/gen/proscenium/admin/v1/adminv1connect"
+	"proscenium/metrics"
 	"proscenium/scenes"
+	"proscenium/scenes/history"
+	"proscenium/server"
 )
 
 // editions is a configuration directory whose files change all at once, as those of a mounted ConfigMap do.
@@ -189,7 +196,7 @@ func TestARestartAfterABrokenEditSaysLoudlyWhatServes(t *testing.T) {
 	if err != nil || res.Msg.GetVersion().GetOrigin() != adminv1.Origin_ORIGIN_LAST_GOOD || len(res.Msg.GetFiles()) != 2 {
 		t.Errorf("snapshot %v, %v", res, err)
 	}
-	for _, want := range []string{"level=ERROR msg=\"serving the last good configuration of an earlier run", "mend it, and it takes over at once", "a.yaml:1:1", "unknown field regons"} {
+	for _, want := range []string{"level=ERROR msg=\"serving the last good configuration of an earlier run", "mend it, and it takes over at once", "data=" + data, "a.yaml:1:1", "unknown field regons"} {
 		if !strings.Contains(s.log(), want) {
 			t.Errorf("the log does not say %q:\n%s", want, s.log())
 		}
@@ -211,6 +218,35 @@ func TestARestartAfterABrokenEditSaysLoudlyWhatServes(t *testing.T) {
 	got := command(t, "", "serve", "--config", other.dir, "--data", data, "--catalog", smallCatalog, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	if got.code != exitFindings {
 		t.Errorf("exit code %d\n%s", got.code, got.stderr)
+	}
+}
+
+// A process that shuts down says that it is not ready; an edit that it still loads changes nothing of that.
+func TestALoadDuringTheShutdownDoesNotMakeTheProcessReady(t *testing.T) {
+	e := newEditions(t)
+	e.write(1)
+	from, err := openSource(e.dir, smallCatalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	observed, ready := metrics.New(), &server.Readiness{}
+	system, err := openSystem(from, assembly.Options{Now: time.Now, Observer: observed}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer system.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := newConfig(system, from, history.New(0, nil), ready, observed, &configLog{log: slog.New(slog.DiscardHandler), text: io.Discard})
+	if !c.start(ctx) || !ready.Ready() {
+		t.Fatal("the first load does not make it ready")
+	}
+	ready.Set(false)
+	second := e.write(2)
+	waitFor(t, "the second edition", func() bool { return c.reloader.Status().Version == second })
+	cancel()
+	c.wait()
+	if ready.Ready() {
+		t.Error("it is ready again")
 	}
 }
 
@@ -236,7 +272,7 @@ func TestARollbackStandsOverARestart(t *testing.T) {
 	if status := s.configz(t); status.Version != first || status.Origin != "rollback" || status.Rollback.Reason != "prices are wrong" || !status.Differs || status.Outcome != "held" {
 		t.Errorf("after a restart: %+v", status)
 	}
-	if !strings.Contains(s.banner, "WARNING: this is a rollback (prices are wrong)") {
+	if !strings.Contains(s.banner, "WARNING: this is a rollback (\"prices are wrong\")") {
 		t.Errorf("the banner does not tell: %s", s.banner)
 	}
 	third := e.write(3)

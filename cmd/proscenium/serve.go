@@ -178,7 +178,7 @@ func printBanner(p process, s *settings.Settings, listeners server.Listeners, so
 	case history.FromLastGood:
 		fmt.Fprintf(&b, "\n  WARNING: this is the last good version of an earlier run, kept in %s.\n  What the source holds now has errors, see the log; mended, it takes over at once.\n\n", s.Data)
 	case history.FromRollback:
-		fmt.Fprintf(&b, "\n  WARNING: this is a rollback (%s), not what the source holds.\n\n", status.Rollback.Reason)
+		fmt.Fprintf(&b, "\n  WARNING: this is a rollback (%q), not what the source holds.\n\n", status.Rollback.Reason)
 	}
 	fmt.Fprintf(&b, "  prices  http://%s\n  admin   http://%s\n", listeners.Main.Addr(), listeners.Admin.Addr())
 	if snap.ScenesByName[exampleScene] != nil && system.Catalog.Item(exampleItem) != nil && snap.Regions[exampleRegion] != nil {
