@@ -95,6 +95,10 @@ func (c *comparison) field(path string, fd protoreflect.FieldDescriptor, want, g
 		c.say(path, at, "a map cannot be compared: write an expression below that")
 	case fd.IsList():
 		c.list(path, fd, want.Get(fd).List(), got.Get(fd).List(), at)
+	case fd.Message() != nil && at.Empty():
+		if got.Has(fd) {
+			c.fail(path, at, absent, show(fd, got.Get(fd)))
+		}
 	case fd.HasPresence() && !got.Has(fd):
 		c.fail(path, at, show(fd, want.Get(fd)), absent)
 	default:

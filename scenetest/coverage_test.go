@@ -103,6 +103,33 @@ tests:
 	}
 }
 
+func TestPoolsAreExercisedThatVouchersWereChosenFrom(t *testing.T) {
+	c := cover(t, with(t, "more.yaml", `
+clients:
+  - {id: 3, name: more, allowed_scenes: [dry, late]}
+voucher_pools:
+  - {name: LATE, when: "voucher.type == 'SHOP_VOUCHER'"}
+scenes:
+  - {id: 5, name: dry, client: more, scenario: buyer, model_display: {need_model_main_promo: true}}
+  - {id: 6, name: late, client: more, scenario: buyer, voucher: {enabled: true, downgraded_shop_voucher_pool: LATE}, model_display: {need_model_main_promo: true}}
+downgrades:
+  - {feature: PRICE_AFTER_VOUCHER, scenes: [late], reason: test}
+`, "a_test.yaml", `
+tests:
+  - {name: without vouchers, request: {scene_name: dry, region: US, user_id: 7, items: [{item_id: 10}]}, expect: {answer: {}}}
+  - {name: with the pool of a downgrade, request: {scene_name: late, region: US, user_id: 7, items: [{item_id: 10}]}, expect: {answer: {}}}
+`))
+	got := map[string]int{}
+	for _, e := range c.Entries {
+		if e.Kind == scenetest.KindPool {
+			got[e.Name] = e.Reached
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"SHOP": 0, "PLATFORM": 0, "LATE": 1}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestCoverageIsWrittenForPeople(t *testing.T) {
 	var b strings.Builder
 	c := &scenetest.Coverage{Entries: []scenetest.Covered{

@@ -84,6 +84,26 @@ func many(n int) string {
 	return b.String()
 }
 
+func TestAKeyWithNothingBehindItSaysThatTheFieldIsAbsent(t *testing.T) {
+	r := run(t, suite(t, with(t, "a_test.yaml", `
+tests:
+  - {name: totals that are there, request: {scene_name: page, region: US, items: [{item_id: 10}]}, expect: {answer: {totals: }}}
+  - {name: a promo that is there, request: {scene_name: page, region: US, items: [{item_id: 10}]}, expect: {answer: {items: [{models: [{main_promo: ~}, {}]}]}}}
+  - {name: items that are there, request: {scene_name: page, region: US, items: [{item_id: 10}]}, expect: {answer: {items: null}}}
+  - {name: what is not there, request: {scene_name: page, region: US, items: [{item_id: 10}]}, expect: {answer: {experiment: , degradations: null}}}
+`), scenetest.Options{}), scenetest.Selection{})
+	var failed []string
+	for _, c := range r.Files[0].Cases {
+		for _, f := range c.Failures {
+			failed = append(failed, c.Test+": "+f.Path+" "+f.Want)
+		}
+	}
+	want := []string{"totals that are there: totals absent", "a promo that is there: items[0].models[0].main_promo absent", "items that are there: items 0 elements"}
+	if diff := cmp.Diff(want, failed); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestASelectionIsSearchedForInFileTestAndCell(t *testing.T) {
 	const fixtures = `
 fixtures:

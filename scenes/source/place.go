@@ -83,6 +83,12 @@ func (p *Place) Written() bool {
 	return p.written != nil || len(p.children) > 0
 }
 
+// Empty says that the key stands there and nothing, or null, behind it.
+func (p *Place) Empty() bool {
+	p = p.real()
+	return p.value != nil && isNull(p.value)
+}
+
 // Bad says whether what was written there was not understood: it was reported, and the bundle does not hold it.
 func (p *Place) Bad() bool { return p.bad }
 
