@@ -134,6 +134,11 @@ func (l *linker) newCatalog(f *file, name string, c *scenetestv1.CatalogFixture,
 	case err != nil:
 		l.report(at.Error(diag.Unreadable, "the catalog cannot be read: "+err.Error(), ""))
 	default:
+		for _, d := range cat.CheckTypes(l.snap) {
+			found := inTable(d, c, at)
+			found.Severity = d.Severity
+			l.report(found)
+		}
 		return newCatalogFixture(name, cat)
 	}
 	return broken

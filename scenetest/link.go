@@ -37,6 +37,7 @@ type linker struct {
 	guesses  int
 	unpinned *source.Place // the last test that was reported to need a time
 	compiled map[string]compiled
+	unknown  map[*source.Place]bool // tests and fixtures whose scene the configuration does not have, which was reported
 }
 
 func (l *linker) report(d diag.Diagnostic) { l.findings.Add(d) }
@@ -256,7 +257,7 @@ func (l *linker) complete(c *testCase, t *scenetestv1.SceneTest, at *source.Plac
 	if known {
 		user.lay(c.request)
 	}
-	l.scene(c, at)
+	l.scene(c, names.request, at)
 	if names.time == "" {
 		return l.pin(c, at)
 	}
@@ -281,12 +282,20 @@ func (l *linker) failing(commands []string, at *source.Place) []string {
 	return slices.Sorted(slices.Values(commands))
 }
 
-// scene reports a scene that the configuration does not have, unless that is what the test is about.
-func (l *linker) scene(c *testCase, at *source.Place) {
+// scene reports a scene that the configuration does not have, once for each request that names it, unless that is what the test is about.
+func (l *linker) scene(c *testCase, fixture string, at *source.Place) {
 	if l.snap == nil || sceneOf(l.snap, c.request) != nil || slices.ContainsFunc(c.expect, func(e expectation) bool { return e.Refused != nil }) {
 		return
 	}
 	where := at.Field("request")
+	if fixture != "" {
+		at = l.fixtures.requests.places[fixture]
+		where = at
+	}
+	if l.unknown[at] {
+		return
+	}
+	l.unknown[at] = true
 	switch s := c.request.GetScene().(type) {
 	case *pricingv1.GetPromotionInfoRequest_SceneName:
 		l.report(where.Field("scene_name").Error(diag.UnknownReference, fmt.Sprintf("there is no scene %s", s.SceneName),

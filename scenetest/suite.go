@@ -47,7 +47,7 @@ type Result struct {
 // Load reads the configuration and the tests below fsys, and the catalogs that the tests name, and checks all of it.
 func Load(fsys fs.FS, opts Options) Result {
 	config := scenes.Load(fsys, opts.Now)
-	l := &linker{fsys: fsys, opts: opts, snap: config.Snapshot, fixtures: newFixtures()}
+	l := &linker{fsys: fsys, opts: opts, snap: config.Snapshot, fixtures: newFixtures(), unknown: map[*source.Place]bool{}}
 	found := l.load(config.Diagnostics)
 	if diag.HasErrors(found) {
 		return Result{Diagnostics: found}
@@ -63,7 +63,7 @@ func Load(fsys fs.FS, opts Options) Result {
 // Check finds what is wrong with the tests below fsys, but for their catalogs, which it does not read. The findings are returned together with
 // those of the configuration.
 func Check(fsys fs.FS, config scenes.Result) []diag.Diagnostic {
-	l := &linker{fsys: fsys, snap: config.Snapshot, formOnly: true, fixtures: newFixtures()}
+	l := &linker{fsys: fsys, snap: config.Snapshot, formOnly: true, fixtures: newFixtures(), unknown: map[*source.Place]bool{}}
 	return l.load(config.Diagnostics)
 }
 
