@@ -388,6 +388,50 @@ func TestSampledRequestsCountForThoseTheyStandFor(t *testing.T) {
 	if err != nil || report.StandFor != 4 || report.StandForChanged != 3 || report.Percent != 75 || report.Changed != 1 || report.Scenes[0].Percent != 75 {
 		t.Errorf("%+v, %v", report, err)
 	}
+	want := []impact.Prices{{Currency: "USD", Compared: 2, Dearer: impact.Moves{Prices: 1, Sum: 1, Median: 1, Largest: 1}}} // of what was recorded
+	if d := cmp.Diff(want, report.Prices); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestPricesInDifferentCurrenciesAreNotCompared(t *testing.T) {
+	euros := priced(90)
+	euros.Response.Currency = "EUR"
+	report, err := impact.Run(t.Context(), impacttest.Lines(asking(1)), answers{1: priced(100)}, answers{1: euros}, impact.Options{Top: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Prices)+len(report.Largest)+len(report.LargestByPercent)+report.Scenes[0].Cheaper > 0 || report.Changed != 1 {
+		t.Errorf("%+v", report)
+	}
+	fields := []impact.FieldChange{
+		{Path: "currency", Answers: 1, Values: 1, Old: "USD", New: "EUR", Place: report.Fields[0].Place},
+		{Path: "items.models.final_price", Answers: 1, Values: 1, Old: "100", New: "90", Place: report.Fields[0].Place},
+	}
+	if d := cmp.Diff(fields, report.Fields); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestTheFirstFailuresAreTheExamplesHoweverManyWorkersThereAre(t *testing.T) {
+	items, gone := make([]int64, 40), answers{}
+	for i := range items {
+		items[i] = int64(i + 1)
+		gone[items[i]] = failing(fmt.Sprintf("UNAVAILABLE: %d", items[i]))
+	}
+	for _, workers := range []int{1, 4} {
+		report, err := impact.Run(t.Context(), impacttest.Lines(asking(items...)), gone, gone, impact.Options{Workers: workers})
+		if err != nil || len(report.NotCompared) != 1 || report.NotCompared[0].Count != 40 {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		var messages []string
+		for _, e := range report.NotCompared[0].Examples {
+			messages = append(messages, e.Message)
+		}
+		if d := cmp.Diff([]string{"UNAVAILABLE: 1", "UNAVAILABLE: 2", "UNAVAILABLE: 3", "UNAVAILABLE: 4", "UNAVAILABLE: 5"}, messages); d != "" {
+			t.Errorf("%d workers (-want +got):\n%s", workers, d)
+		}
+	}
 }
 
 func TestOneChangeAmongManyIsAboveNoChange(t *testing.T) {

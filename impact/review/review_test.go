@@ -185,6 +185,16 @@ func TestACommentFitsIntoGitHubAndCommandsNothing(t *testing.T) {
 	}
 }
 
+func TestBackticksOfAFileEndNoCode(t *testing.T) {
+	r := &review.Review{Changes: []diff.Change{{Kind: diff.Changed, Section: "scenes", Entity: "scene", Name: "page", Fields: []diff.Field{
+		{Path: "description", Old: "a`b``c", New: "`<b>`"},
+	}}}}
+	text := write(t, func(w io.Writer) error { return review.Markdown(w, r) })
+	if want := "  - `scenes[page].description`: ```a`b``c``` → `` `<b>` ``\n"; !strings.Contains(text, want) {
+		t.Errorf("%s\ndoes not hold %s", text, want)
+	}
+}
+
 // withoutCode takes out what stands in backticks, where nothing is HTML.
 func withoutCode(text string) string {
 	var b strings.Builder
