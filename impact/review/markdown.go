@@ -243,7 +243,11 @@ func priceRows(changes []*impact.PriceChange) [][]string {
 	return shown(rows)
 }
 
-// escape keeps what files hold from being read as Markdown or HTML, and names from being mentions of people.
+// noWidth is a space of no width. GitHub looks for names of people and numbers of issues in what Markdown was made into, where neither a backslash
+// nor a character reference is left to stop it (cmark-gfm's issue 181); this does.
+const noWidth = "&#8203;"
+
+// escape keeps what files hold from being read as Markdown or HTML, names from being mentions of people, and numbers from being links to issues.
 func escape(s string) string {
 	var b strings.Builder
 	runes := []rune(strings.ReplaceAll(s, " -> ", " → "))
@@ -255,7 +259,7 @@ func escape(s string) string {
 				b.WriteByte('\\')
 			}
 			b.WriteRune(r)
-		case '\\', '`', '*', '[', ']', '|', '#', '~', '>':
+		case '\\', '`', '*', '[', ']', '|', '~', '>':
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case '<':
@@ -263,7 +267,9 @@ func escape(s string) string {
 		case '&':
 			b.WriteString("&amp;")
 		case '@':
-			b.WriteString("&#64;")
+			b.WriteString("@" + noWidth)
+		case '#':
+			b.WriteString("\\#" + noWidth)
 		default:
 			b.WriteRune(r)
 		}

@@ -185,6 +185,14 @@ func TestACommentFitsIntoGitHubAndCommandsNothing(t *testing.T) {
 	}
 }
 
+func TestAFileMentionsNobodyAndNoIssue(t *testing.T) {
+	r := &review.Review{Changes: []diff.Change{{Kind: diff.Added, Section: "scenes", Entity: "scene", Name: "page", UsedBy: []string{"@team", "shop#12", "a|b"}}}}
+	text := write(t, func(w io.Writer) error { return review.Markdown(w, r) })
+	if want := `@&#8203;team, shop\#&#8203;12, a\|b`; !strings.Contains(text, want) {
+		t.Errorf("%s\ndoes not hold %s", text, want)
+	}
+}
+
 func TestBackticksOfAFileEndNoCode(t *testing.T) {
 	r := &review.Review{Changes: []diff.Change{{Kind: diff.Changed, Section: "scenes", Entity: "scene", Name: "page", Fields: []diff.Field{
 		{Path: "description", Old: "a`b``c", New: "`<b>`"},
