@@ -34,6 +34,11 @@ func (l *Loader) load(files []source.File, unread []diag.Diagnostic, now time.Ti
 	}
 	parsed, parts := source.ParseReusing(files, l.parts, turns)
 	l.parts = parts
+	if parsed.Full {
+		findings := slices.Concat(unread, parsed.Findings)
+		diag.Sort(findings)
+		return Result{Diagnostics: limited(findings)}
+	}
 	parsed.Whole = parsed.Whole && len(unread) == 0
 	constraints := constrain(parsed.Without(l.checked))
 	links, unlinked := link(parsed, constraints, turns)

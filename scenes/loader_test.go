@@ -14,6 +14,7 @@ import (
 
 	"proscenium/rules"
 	"proscenium/scenes"
+	"proscenium/scenes/diag"
 	"proscenium/scenes/source"
 )
 
@@ -291,5 +292,32 @@ func TestAKeptExpressionIsThatOfItsPlace(t *testing.T) {
 	files["rules.yaml"] = strings.ReplaceAll(files["rules.yaml"], "promo.price < 1000", "voucher.type == 'SHOP_VOUCHER'") // as that of a voucher pool
 	if second := loader.Load(list(), today); second.Snapshot != nil {
 		t.Error("a rule of promotions may look at vouchers")
+	}
+}
+
+// A few megabytes can hold millions of entities, and each takes kilobytes once it is checked: such a configuration is refused before.
+func TestAConfigurationOfTooManyEntitiesIsRefusedEarly(t *testing.T) {
+	few := source.File{Name: "a.yaml", Data: []byte("scenes:\n" + strings.Repeat("- {}\n", 50_000))}
+	many := source.File{Name: "b.yaml", Data: []byte("clients:\n" + strings.Repeat("- {}\n", 50_001))}
+	rest := source.File{Name: "c.yaml", Data: []byte("sceens: []\n")}
+	values := source.File{Name: "a.yaml", Data: []byte("clients: [{allowed_scenes: [" + strings.Repeat("a,", 2_000_000) + "]}]\n")}
+	aliased := source.File{Data: []byte("clients: [{allowed_scenes: &a [" + strings.Repeat("a,", 1_000) + "]}" + strings.Repeat(",{allowed_scenes: *a}", 450) + "]\n")}
+	var copies []source.File
+	for i := range 5 {
+		copies = append(copies, source.File{Name: fmt.Sprintf("%d.yaml", i), Data: aliased.Data})
+	}
+	var loader scenes.Loader
+	for name, files := range map[string][]source.File{"entities": {few, many, rest}, "values": {values, rest}, "values through aliases": append(copies, rest)} {
+		t.Run(name, func(t *testing.T) {
+			for range 2 {
+				got := loader.Load(files, today)
+				if len(got.Diagnostics) != 1 || got.Diagnostics[0].Code != diag.FileTooLarge || got.Snapshot != nil {
+					t.Errorf("%d findings: %.300v", len(got.Diagnostics), got.Diagnostics)
+				}
+			}
+		})
+	}
+	if got := scenes.LoadFiles([]source.File{few}, today); slices.ContainsFunc(got.Diagnostics, func(d diag.Diagnostic) bool { return d.Code == diag.FileTooLarge }) {
+		t.Error("half as many are too many")
 	}
 }

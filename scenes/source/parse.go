@@ -21,12 +21,20 @@ import (
 // maxDepth bounds how deep YAML may be nested. The bundle's own depth is below ten.
 const maxDepth = 64
 
+// Bounds of what files hold: a small file may hold much, and what is made of it takes a hundred times its bytes.
+const (
+	maxEntities = 100_000
+	maxValues   = 2_000_000
+)
+
 // Parsed is what files say, as far as it was understood.
 type Parsed struct {
 	Bundle *configv1.Bundle
 	Root   *Place // of Bundle
 	// Whole says that every file was read to its end: what is not in Bundle is in no file.
-	Whole    bool
+	Whole bool
+	// Full says that there is more than there is room for: what is in Bundle is not worth a look.
+	Full     bool
 	Findings []diag.Diagnostic
 }
 
@@ -60,6 +68,8 @@ type parser struct {
 	whole    bool
 	findings diag.List
 	pace     *pace.Pace                     // nil: none
+	values   int                            // read so far
+	full     bool                           // there is no room for more
 	reported int                            // findings so far, also those dropped
 	sections []protoreflect.FieldDescriptor // that the file has which is being read
 }
@@ -70,6 +80,9 @@ func (p *parser) report(d diag.Diagnostic) {
 }
 
 func (p *parser) file(f File) {
+	if p.full {
+		return
+	}
 	data := bytes.TrimPrefix(f.Data, []byte("\ufeff"))
 	t, ok := p.text(f.Name, data)
 	if !ok {
@@ -81,11 +94,34 @@ func (p *parser) file(f File) {
 		p.whole = false
 		p.report(syntaxFinding(t, problem))
 	}
+	costs, all := make([]int, len(documents)), 0
+	for i, doc := range documents {
+		costs[i] = cost(doc)
+		all += costs[i]
+	}
+	if !p.room(all/2, 0) {
+		return
+	}
 	d := decoder{parser: p, text: t, left: maxAliased}
-	for _, doc := range documents {
-		d.left += cost(doc)
+	for i, doc := range documents {
+		d.left += costs[i]
 		d.document(doc)
 	}
+	p.room(max(0, maxAliased-d.left), 0) // what was reached through aliases
+}
+
+// room counts values and entities, and says whether there is room for them. Where there is none, the rest is not read.
+func (p *parser) room(values, entities int) bool {
+	p.values += values
+	if p.full || p.values <= maxValues && entities <= maxEntities {
+		return !p.full
+	}
+	p.full, p.whole = true, false
+	p.report(diag.Diagnostic{
+		Code: diag.FileTooLarge, Severity: diag.Error,
+		Message: fmt.Sprintf("the configuration holds more than %d entities or %d values", maxEntities, maxValues), Hint: "is it the right one?",
+	})
+	return false
 }
 
 // text checks what the YAML parser would refuse without a position.

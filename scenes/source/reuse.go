@@ -21,6 +21,7 @@ type Parts struct{ byName map[string]*part }
 type part struct {
 	into     protoreflect.MessageType
 	file     File
+	values   int // in the file
 	sections []section
 	tree     func() *Place // the places in this file alone, parsed again when one of them is asked for
 }
@@ -56,8 +57,23 @@ func ParseReusing(files []File, kept *Parts, turns *pace.Pace) (Parsed, *Parts) 
 		if used != nil {
 			next.byName[f.Name] = used
 		}
+		if !p.room(0, p.entities()) {
+			break
+		}
 	}
-	return Parsed{Bundle: bundle, Root: p.root, Whole: p.whole, Findings: p.findings.All()}, next
+	return Parsed{Bundle: bundle, Root: p.root, Whole: p.whole, Full: p.full, Findings: p.findings.All()}, next
+}
+
+// entities is how many there are so far.
+func (p *parser) entities() int {
+	sum := 0
+	p.into.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if fd.IsList() {
+			sum += v.List().Len()
+		}
+		return true
+	})
+	return sum
 }
 
 func (p *Parts) find(f File) *part {
@@ -88,13 +104,13 @@ func (p *parser) record(f File) *part {
 	for i := range fields.Len() {
 		before[i] = count(fields.Get(i))
 	}
-	reported := p.reported
+	reported, values := p.reported, p.values
 	p.sections = p.sections[:0]
 	p.file(f)
 	if p.reported != reported {
 		return nil
 	}
-	made := &part{into: p.into.Type(), file: f}
+	made := &part{into: p.into.Type(), file: f, values: p.values - values}
 	made.tree = sync.OnceValue(made.parse)
 	for _, fd := range p.sections {
 		if slices.ContainsFunc(made.sections, func(s section) bool { return s.field == fd }) {
@@ -115,13 +131,17 @@ func (p *parser) record(f File) *part {
 // parse makes the places of the file. There is no finding about it, so its message is the one that is known.
 func (p *part) parse() *Place { return ParseInto(p.into.New().Interface(), []File{p.file}).Root }
 
-// reuse adds what a part holds. It is false if it cannot, and then nothing was added: what may stand once stands in another file.
+// reuse adds what a part holds. It is false if it cannot, and then nothing was added: what may stand once stands in another file, or there is no room.
 func (p *parser) reuse(from *part) bool {
+	if p.values+from.values > maxValues {
+		return false // what is reported is reported where it is read
+	}
 	for _, s := range from.sections {
 		if !s.field.IsList() && p.root.Field(string(s.field.Name())).Written() {
 			return false
 		}
 	}
+	p.values += from.values
 	for _, s := range from.sections {
 		name := string(s.field.Name())
 		if !s.field.IsList() {
