@@ -77,6 +77,7 @@ type Recorder struct {
 	ending sync.Once
 	end    chan struct{} // closed when no more is to be recorded
 	writer *writer
+	over   chan struct{} // closed when the writer takes no more
 	ended  chan struct{} // closed when the writer has ended
 	err    error         // of the end; read it after ended
 }
@@ -98,7 +99,7 @@ func Start(opts Options) (*Recorder, error) {
 	}
 	r := &Recorder{
 		threshold: threshold(opts.SampleRatio), random: opts.Random, observer: opts.Observer,
-		queue: make(chan sample, maxWaiting), end: make(chan struct{}), ended: make(chan struct{}),
+		queue: make(chan sample, maxWaiting), end: make(chan struct{}), over: make(chan struct{}), ended: make(chan struct{}),
 		writer: newWriter(opts),
 	}
 	go r.run()
@@ -146,10 +147,32 @@ func (r *Recorder) Record(at time.Time, client string, req *pricingv1.GetPromoti
 		return
 	default:
 	}
+	r.enqueue(sample{at, client, request})
+}
+
+// enqueue hands a sample to the writer, which may have ended since Record asked.
+func (r *Recorder) enqueue(s sample) {
 	select {
-	case r.queue <- sample{at, client, request}:
+	case r.queue <- s:
+		select {
+		case <-r.over:
+			r.dropWaiting()
+		default: // the writer takes it, or drops it when it ends
+		}
 	default:
-		r.drop(size)
+		r.drop(int64(len(s.request)))
+	}
+}
+
+// dropWaiting drops what nobody will write.
+func (r *Recorder) dropWaiting() {
+	for {
+		select {
+		case s := <-r.queue:
+			r.drop(int64(len(s.request)))
+		default:
+			return
+		}
 	}
 }
 
@@ -171,7 +194,11 @@ const flushEvery = time.Second
 
 // run writes what comes until the end.
 func (r *Recorder) run() {
-	defer close(r.ended)
+	defer func() {
+		close(r.over)
+		r.dropWaiting() // what came after the last look; later ones are dropped by who brings them
+		close(r.ended)
+	}()
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {

@@ -374,6 +374,42 @@ func TestManyMayRecordAtOnceAndNothingIsLost(t *testing.T) {
 	}
 }
 
+func TestARequestThatTheEndOvertakesIsDropped(t *testing.T) {
+	f := options(t)
+	r := f.start(t)
+	end(t, r)
+	r.waiting.Add(3)
+	r.enqueue(sample{noon, "web", []byte("abc")}) // of a Record that asked before the end
+	if n := f.counts.dropped.Load(); n != 1 || r.waiting.Load() != 0 || len(r.queue) != 0 {
+		t.Errorf("%d dropped, %d bytes and %d requests waiting", n, r.waiting.Load(), len(r.queue))
+	}
+}
+
+func TestEachRequestIsRecordedOrCountedAlsoAtTheEnd(t *testing.T) {
+	for range 50 {
+		f := options(t)
+		r := f.start(t)
+		var asking sync.WaitGroup
+		start := make(chan struct{})
+		const each, senders = 40, 8
+		for range senders {
+			asking.Go(func() {
+				<-start
+				for i := range each {
+					r.Record(noon, "web", request(int64(i)))
+				}
+			})
+		}
+		close(start)
+		end(t, r)
+		asking.Wait()
+		recorded, dropped := f.counts.recorded.Load(), f.counts.dropped.Load()
+		if recorded+dropped != each*senders || r.waiting.Load() != 0 {
+			t.Fatalf("%d recorded and %d dropped of %d, %d bytes waiting", recorded, dropped, each*senders, r.waiting.Load())
+		}
+	}
+}
+
 func BenchmarkNotSampled(b *testing.B) {
 	r := &Recorder{random: rand.Uint64, threshold: threshold(0.001)}
 	b.ReportAllocs()
