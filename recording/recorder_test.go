@@ -270,7 +270,7 @@ func TestARequestNeverWaitsForTheDisk(t *testing.T) {
 	// A recorder whose writer stands still.
 	r = &Recorder{
 		threshold: math.MaxUint64, random: f.Random, observer: f.counts, queue: make(chan sample, maxWaiting),
-		end: make(chan struct{}), ended: make(chan struct{}), writer: r.writer,
+		end: make(chan struct{}), over: make(chan struct{}), ended: make(chan struct{}), writer: r.writer,
 	}
 	go r.run()
 	const sent = 3 * maxWaiting
