@@ -65,3 +65,25 @@ func TestExpressionsOverMessagesAreBounded(t *testing.T) {
 		t.Errorf("got %v", problems)
 	}
 }
+
+func TestWrongExpressionsOverMessagesSayWhatIsWrong(t *testing.T) {
+	env := rules.NewMessages(map[string]proto.Message{"response": &pricingv1.GetPromotionInfoResponse{}})
+	for expr, want := range map[string]string{
+		"response.items.item_id == 1":                       "a list has no field item_id",
+		"dyn(response.currency) == 1":                       "unknown function dyn",
+		"type(response.currency) == string":                 "unknown function type",
+		"response.item[0].item_id == 1":                     "unknown field item of GetPromotionInfoResponse",
+		"response.items.exists(i, i.items.size() > 0)":      "unknown field items of Item",
+		"response.items.filter(i, true)[0].models.tax":      "a list has no field tax",
+		"response.items[0].status == 'OK'":                  "a value of Status is no text here",
+		"response.items[0].status == Status.STATUS_FINE":    "unknown value STATUS_FINE of Status",
+		"Item{item_id: 1} == response.items[0]":             "messages cannot be made here",
+		"response.items.map(i, i.item_id)":                  "an expression of type bool is needed",
+		"response.items.all(i, i.item_id == 1) && i == 'x'": "unknown name i",
+	} {
+		a, problems := env.Compile(expr)
+		if a != nil || len(problems) == 0 || !strings.HasPrefix(problems[0].Message, want) {
+			t.Errorf("%s: got %v, want %s", expr, problems, want)
+		}
+	}
+}

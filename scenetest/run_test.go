@@ -1,6 +1,7 @@
 package scenetest_test
 
 import (
+	"context"
 	"errors"
 	"regexp"
 	"strings"
@@ -101,6 +102,15 @@ tests:
 	want := []string{"totals that are there: totals absent", "a promo that is there: items[0].models[0].main_promo absent", "items that are there: items 0 elements"}
 	if diff := cmp.Diff(want, failed); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestARunThatIsInterruptedReportsNothing(t *testing.T) {
+	s := suite(t, with(t, "a_test.yaml", many(20)), scenetest.Options{Coverage: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := s.Run(ctx, scenetest.Selection{}); r != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
