@@ -246,16 +246,27 @@ func (s *subject) instant() int64 {
 func (r *run) notes() []string {
 	var notes []string
 	if r.pseudonyms > 0 {
-		notes = append(notes, fmt.Sprintf("%d requests name their users by a pseudonym that was not resolved: what the catalog knows of these users, such as "+
-			"segments and vouchers, is missing on both sides", r.pseudonyms))
+		note := howMany(r.pseudonyms, "request names its user", "requests name their users") + " by a pseudonym that was not resolved: what the catalog " +
+			"knows of these users, such as segments and vouchers, is missing on both sides"
+		if !r.opts.Servers && r.opts.Restorer == nil {
+			note += "; --user-key finds those that the catalog knows"
+		}
+		notes = append(notes, note)
 	}
 	if r.untimed > 0 && !r.opts.Servers {
-		notes = append(notes, fmt.Sprintf("%d requests do not say when they arrived: they are priced as of now", r.untimed))
+		notes = append(notes, howMany(r.untimed, "request does not say when it arrived: it is", "requests do not say when they arrived: they are")+" priced as of now")
 	}
 	if r.withoutToken > 0 {
-		notes = append(notes, fmt.Sprintf("%d requests had a token that was not recorded: what it admits to is missing on both sides", r.withoutToken))
+		notes = append(notes, howMany(r.withoutToken, "request", "requests")+" had a token that was not recorded: what it admits to is missing on both sides")
 	}
 	return notes
+}
+
+func howMany(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // ErrNoRequests says that a recording has no line.

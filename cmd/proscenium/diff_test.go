@@ -152,7 +152,9 @@ func TestUsersOfARecordingAreFoundAgainWithItsKey(t *testing.T) {
 		return r
 	}
 	unknown, known := priced(), priced("--user-key", "key")
-	if largest := unknown.Impact.Largest[0]; !largest.Pseudonym || len(unknown.Impact.Notes) == 0 || !strings.Contains(unknown.Impact.Notes[0], "pseudonym") {
+	if largest := unknown.Impact.Largest[0]; !largest.Pseudonym || len(unknown.Impact.Notes) == 0 ||
+		!strings.HasPrefix(unknown.Impact.Notes[0], "1 request names its user by a pseudonym") ||
+		!strings.HasSuffix(unknown.Impact.Notes[0], "; --user-key finds those that the catalog knows") {
 		t.Errorf("without key: %+v, notes %q", largest, unknown.Impact.Notes)
 	}
 	if largest := known.Impact.Largest[0]; largest.Pseudonym || largest.User != 1 {

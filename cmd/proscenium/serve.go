@@ -102,6 +102,8 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		if ctx.Err() != nil {
 			return nil // told to end before it had begun
 		}
+		log.Error("the process ends, for there is nothing to serve: the source holds no good configuration, and none of an earlier run is kept",
+			slog.String("config", source.name), slog.String("data", s.Data))
 		return errFindings
 	}
 	printBanner(p, s, listeners, source, system, config.reloader.Status())

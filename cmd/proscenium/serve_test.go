@@ -304,7 +304,8 @@ func TestABrokenConfigurationDoesNotStart(t *testing.T) {
 	config := copyConfigs(t)
 	edit(t, filepath.Join(config, "regions.yaml"), "regions:", "regons:")
 	got := command(t, "", "serve", "--config", config, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "text")
-	if got.code != exitFindings || !strings.Contains(got.stderr, "regions.yaml:") || !strings.Contains(got.stderr, "did you mean regions?") {
+	if got.code != exitFindings || !strings.Contains(got.stderr, "regions.yaml:") || !strings.Contains(got.stderr, "did you mean regions?") ||
+		!strings.Contains(got.stderr, "there is nothing to serve") {
 		t.Errorf("exit code %d\n%s", got.code, got.stderr)
 	}
 }
