@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -59,24 +61,31 @@ func follow(ctx context.Context, changed <-chan struct{}, ended chan error, fsys
 	}
 }
 
-// fingerprint changes with the files that tests can depend on.
+// deepest bounds the folders that are looked into: symbolic links can make them endless.
+const deepest = 16
+
+// fingerprint changes with the files that tests can depend on. Symbolic links are followed, as by who reads the files.
 func fingerprint(fsys fs.FS) uint64 {
 	hash := fnv.New64a()
-	_ = fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error { // what cannot be read is reported by who loads it
-		switch {
-		case err != nil:
-			return nil //nolint:nilerr // as said
-		case entry.IsDir() && name != "." && !source.IsTestFolder(entry.Name()):
-			return fs.SkipDir
-		case entry.IsDir() || !concerns(name):
-			return nil
-		}
-		if info, err := fs.Stat(fsys, name); err == nil {
-			_, _ = fmt.Fprintf(hash, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano()) // a hash takes everything
-		}
-		return nil
-	})
+	stamp(hash, fsys, ".", 0)
 	return hash.Sum64()
+}
+
+// stamp writes what tells one version of a folder's files from another. What cannot be read is reported by who loads it.
+func stamp(w io.Writer, fsys fs.FS, dir string, depth int) {
+	entries, _ := fs.ReadDir(fsys, dir)
+	for _, entry := range entries {
+		name := path.Join(dir, entry.Name())
+		switch info, err := fs.Stat(fsys, name); {
+		case err != nil:
+		case info.IsDir():
+			if depth < deepest && source.IsTestFolder(entry.Name()) {
+				stamp(w, fsys, name, depth+1)
+			}
+		case concerns(name):
+			_, _ = fmt.Fprintf(w, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano()) // a hash takes everything
+		}
+	}
 }
 
 // concerns says whether a file can be a part of the configuration, of the tests or of a catalog.

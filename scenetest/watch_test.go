@@ -20,6 +20,9 @@ func TestAWatchRunsAgainWhenATestOrADatumChanges(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "tests", "data"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink(t.TempDir(), filepath.Join(dir, "linked")); err != nil {
+		t.Fatal(err)
+	}
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -47,7 +50,7 @@ func TestAWatchRunsAgainWhenATestOrADatumChanges(t *testing.T) {
 		}
 	}
 	wait() // at once
-	for _, change := range [][2]string{{"tests/a.yaml", "tests: [ ]"}, {"tests/data/items.csv", "item_id"}, {"market.yaml", "scenes: []"}, {"b_test.yml", "tests: []"}} {
+	for _, change := range [][2]string{{"tests/a.yaml", "tests: [ ]"}, {"tests/data/items.csv", "item_id"}, {"market.yaml", "scenes: []"}, {"b_test.yml", "tests: []"}, {"linked/c_test.yaml", "tests: []"}} {
 		write("tests/report.xml", change[0]) // concerns nobody
 		write(change[0], change[1])
 		wait()
