@@ -2,7 +2,6 @@ package reload_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +32,7 @@ type model struct {
 const (
 	away    = "away"    // it cannot be read
 	again   = "again"   // it holds what it held before it was away
-	restart = "restart" // the process ends, and another one starts
+	restart = "restart" // the process ends, and another one starts; what follows in the step happens to the source in between
 )
 
 func (m *model) good() string {
@@ -147,70 +146,91 @@ func (m *model) differs(b *bench, versions map[string]string) string {
 	return ""
 }
 
-// Edits, faults, outages, rollbacks and restarts in any order leave serving what a few lines say that they do.
-func TestWhatServesIsWhatTheModelSays(t *testing.T) {
-	versions := map[string]string{}
+// runSteps says in what a reloader, with restarts, does not do what the model does.
+func runSteps(t *testing.T, steps []string) (wrong string) {
+	t.Helper()
+	dir, versions, version := t.TempDir(), map[string]string{}, map[string]string{}
 	for _, meaning := range []string{"a", "b", "c"} {
-		versions[versionOf(t, good(t, meaning))] = meaning
+		v := versionOf(t, good(t, meaning))
+		versions[v], version[meaning] = meaning, v
 	}
-	version := func(meaning string) string {
-		for v, m := range versions {
-			if m == meaning {
-				return v
+	m := &model{source: "a", held: "a", content: map[string]string{}}
+	for begin := 0; begin <= len(steps) && wrong == ""; {
+		end := len(steps)
+		if i := slices.IndexFunc(steps[begin:], func(s string) bool { return strings.HasPrefix(s, restart) }); i >= 0 {
+			end = begin + i
+		}
+		if begin > 0 {
+			if to, is := strings.CutPrefix(steps[begin-1], restart+" "); is {
+				m.edit(to)
 			}
 		}
-		return ""
-	}
-	rapid.Check(t, func(rt *rapid.T) {
-		steps := slices.Concat(rapid.SliceOfN(rapid.SampledFrom([][]string{
-			{"a"}, {"a'"}, {"b"}, {"c"}, {"!1"}, {"!2"}, {away}, {again}, {again}, {restart}, {away, restart}, {"back a"}, {"back b"}, {"back c"},
-			{"b", away, restart}, {"back a", again}, {"back b", again}, {restart, again},
-		}), 1, 8).Draw(rt, "steps")...)
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		m := &model{source: "a", held: "a", content: map[string]string{}}
-		wrong := ""
-		for begin := 0; begin <= len(steps) && wrong == ""; {
-			end := len(steps)
-			if i := slices.Index(steps[begin:], restart); i >= 0 {
-				end = begin + i
-			}
-			synctest.Test(t, func(t *testing.T) {
-				b := &bench{memory: &memory{}, history: on(dir)}
-				m.put(t, b.memory)
-				m.restart()
-				run(t, b, func(b *bench) {
-					wrong = m.differs(b, versions)
-					for i, step := range steps[begin:end] {
-						if wrong != "" {
+		synctest.Test(t, func(t *testing.T) {
+			b := &bench{memory: &memory{}, history: on(dir)}
+			m.put(t, b.memory)
+			m.restart()
+			run(t, b, func(b *bench) {
+				wrong = m.differs(b, versions)
+				for i, step := range steps[begin:end] {
+					if wrong != "" {
+						return
+					}
+					if to, is := strings.CutPrefix(step, "back "); is {
+						_, err := b.Rollback(b.ctx, version[to], "x")
+						if known := slices.Contains(m.served, to); (err == nil) != known {
+							wrong = fmt.Sprint("a rollback to what is kept, or is not: ", err)
 							return
 						}
-						if to, is := strings.CutPrefix(step, "back "); is {
-							_, err := b.Rollback(b.ctx, version(to), "x")
-							if known := slices.Contains(m.served, to); (err == nil) != known {
-								wrong = fmt.Sprint("a rollback to what is kept, or is not: ", err)
-							}
-							m.rollBack(to)
-							synctest.Wait()
-						} else {
-							m.edit(step)
-							m.put(t, b.memory)
-							m.load()
-							b.notify()
-							b.after(time.Second)
-						}
-						if d := m.differs(b, versions); d != "" && wrong == "" {
-							wrong = fmt.Sprintf("step %d, %s: %s", begin+i, step, d)
-						}
+						m.rollBack(to)
+						synctest.Wait()
+					} else {
+						m.edit(step)
+						m.put(t, b.memory)
+						m.load()
+						b.notify()
+						b.after(time.Second)
 					}
-				})
+					if d := m.differs(b, versions); d != "" {
+						wrong = fmt.Sprintf("step %d, %s: %s", begin+i, step, d)
+					}
+				}
 			})
-			begin = end + 1
-		}
-		if wrong != "" {
+		})
+		begin = end + 1
+	}
+	return wrong
+}
+
+// Edits, faults, outages, rollbacks and restarts in any order leave serving what a few lines say that they do.
+func TestWhatServesIsWhatTheModelSays(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		steps := rapid.SliceOfN(rapid.SampledFrom([][]string{
+			{"a"}, {"b"}, {"c"}, {"a'"}, {"!1"}, {away}, {again}, {restart}, {"back a"}, {"back b"}, {"back c"},
+			{"b", "back a"}, {"!1", "back a"}, {"!2", "back b"}, {"b", away, restart}, {"back a", again}, {"back b", again},
+			{restart + " " + away}, {restart + " " + again}, {restart + " b"}, {restart + " !1"},
+		}), 1, 8).Draw(rt, "steps")
+		if wrong := runSteps(t, slices.Concat(steps...)); wrong != "" {
 			rt.Fatal(wrong)
 		}
 	})
+}
+
+// What chance seldom comes upon.
+func TestLongStoriesEndAsTheModelSays(t *testing.T) {
+	for name, steps := range map[string][]string{
+		"a rollback out of an outage, over a restart":   {"b", away, restart, "back a", again, restart, again},
+		"there and back in an outage":                   {"b", away, restart, "back a", "back b", restart + " " + again},
+		"from one rollback to another in an outage":     {"c", "b", "back a", restart + " " + away, "back c", again, restart},
+		"to what the source held before it was broken":  {"b", "back a", "!1", "back b", again, "a"},
+		"an edit while no process is there":             {"b", "back a", restart + " c", "back a", restart + " b", restart},
+		"a broken edit while no process is there":       {"b", "back a", restart + " !1", "back b", restart, "b"},
+		"the version that was rolled back to, edited":   {"b", "back a", "a'", restart, "b", restart + " !1"},
+		"a restart without anything that could be read": {away, restart, "back a", "!1", restart, "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if wrong := runSteps(t, steps); wrong != "" {
+				t.Error(wrong)
+			}
+		})
+	}
 }

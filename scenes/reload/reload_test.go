@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,6 +262,39 @@ func TestWhatCannotBeReadLeavesTheLastGoodOne(t *testing.T) {
 	})
 }
 
+// interrupted is a source whose reads, but the first, last until they are not wanted any more.
+type interrupted struct {
+	*memory
+	reading atomic.Bool
+}
+
+func (i *interrupted) Read(ctx context.Context) ([]source.File, []diag.Diagnostic) {
+	if !i.reading.CompareAndSwap(false, true) {
+		<-ctx.Done()
+		return nil, []diag.Diagnostic{{Code: diag.Unreadable, Severity: diag.Error, Message: "interrupted"}}
+	}
+	return i.memory.Read(ctx)
+}
+
+func TestAReadThatTheEndInterruptsIsNoNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := reload.New(&interrupted{memory: &memory{files: good(t, "a")}}, func(*scenes.Snapshot) error { return nil }, reload.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r.Run(ctx)
+		}()
+		synctest.Wait()
+		<-time.After(time.Minute) // it is read again
+		cancel()
+		<-done
+		if s := r.Status(); s.Outcome != reload.Applied || s.Stale {
+			t.Errorf("outcome %s, stale %v", s.Outcome, s.Stale)
+		}
+	})
+}
+
 func TestARefusedSnapshotIsTriedAgain(t *testing.T) {
 	inBubble(t, good(t, "a"), func(b *bench) {
 		away := errors.New("provider is away")
@@ -289,6 +323,21 @@ func TestAChangeWithoutASignIsFoundByPolling(t *testing.T) {
 		expect(t, b, reload.Applied, false, "a")
 		b.after(2 * time.Second)
 		expect(t, b, reload.Applied, false, "a", "b")
+	})
+}
+
+func TestAPollDoesNotReadWhatIsNotQuietYet(t *testing.T) {
+	inBubble(t, good(t, "a"), func(b *bench) {
+		b.after(9900 * time.Millisecond)
+		b.edit(broken())
+		b.after(150 * time.Millisecond) // past the poll
+		expect(t, b, reload.Applied, false, "a")
+		b.edit(good(t, "b"))
+		b.after(time.Second)
+		expect(t, b, reload.Applied, false, "a", "b")
+		if n := b.count(); n != 2 {
+			t.Errorf("%d loads", n)
+		}
 	})
 }
 
