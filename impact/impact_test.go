@@ -394,6 +394,25 @@ func TestSampledRequestsCountForThoseTheyStandFor(t *testing.T) {
 	}
 }
 
+func TestAPseudonymIsCalledOne(t *testing.T) {
+	records := asking(1, 2)
+	for i, users := range []pricingv1.RecordedRequest_Users{pricingv1.RecordedRequest_USERS_HASHED, pricingv1.RecordedRequest_USERS_UNSPECIFIED} {
+		records[i].Users, records[i].Request.UserId = users, proto.Int64(77)
+	}
+	report, err := impact.Run(t.Context(), impacttest.Lines(records), answers{1: priced(1), 2: priced(5)}, answers{1: priced(2), 2: priced(7)}, impact.Options{Top: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range report.Largest {
+		if c.User != 77 || c.Pseudonym != (c.Old == 1) {
+			t.Errorf("%+v", c)
+		}
+	}
+	if len(report.Largest) != 2 || len(report.Notes) == 0 {
+		t.Errorf("%d changes, notes %q", len(report.Largest), report.Notes)
+	}
+}
+
 func TestPricesInDifferentCurrenciesAreNotCompared(t *testing.T) {
 	euros := priced(90)
 	euros.Response.Currency = "EUR"
