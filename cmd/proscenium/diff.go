@@ -82,7 +82,7 @@ A difference is no failure: diff ends with 1 if NEW has errors, and where --exit
 		Example: `  proscenium diff git:main:configs configs
   proscenium diff git:main:configs configs --requests 'recordings/*.jsonl.gz' --format markdown
   proscenium diff old new --requests recordings --max-changed 5`,
-		Args: cobra.ExactArgs(2),
+		Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(cmd); err != nil {
 				return err

@@ -70,7 +70,8 @@ func TestCommandsEndWithTheirExitCodeAndSayWhy(t *testing.T) {
 		{"version", []string{"version"}, "", 0, []string{"proscenium ", "go1."}, nil},
 		{"help", []string{"--help"}, "", 0, []string{"serve", "validate", "explain", "Exit codes"}, nil},
 		{"no command", []string{}, "", 0, []string{"Available Commands"}, nil},
-		{"an unknown command", []string{"sirve"}, "", 2, nil, []string{"sirve"}},
+		{"an unknown command", []string{"sirve"}, "", 2, nil, []string{`unknown command "sirve"; did you mean serve?`}},
+		{"a command like no other", []string{"frobnicate"}, "", 2, nil, []string{`unknown command "frobnicate"; see proscenium --help`}},
 		{"an unknown flag", []string{"validate", "--loud"}, "", 2, nil, []string{"--loud", "validate --help"}},
 
 		{"a good configuration", []string{"validate", good}, "", 0, []string{"good, 0 scenes"}, nil},
@@ -80,7 +81,9 @@ func TestCommandsEndWithTheirExitCodeAndSayWhy(t *testing.T) {
 		{"one with warnings, strictly", []string{"validate", warned, "--strict"}, "", 1, []string{"warning:"}, nil},
 		{"none", []string{"validate", filepath.Join(good, "none")}, "", 2, nil, []string{"none"}},
 		{"a file instead of its directory", []string{"validate", filepath.Join(good, "a.yaml")}, "", 2, nil, []string{"name the directory"}},
-		{"no directory given", []string{"validate"}, "", 2, nil, []string{"1 arg"}},
+		{"no directory given", []string{"validate"}, "", 2, nil, []string{"0 arguments in place of 1; write proscenium validate DIR [flags]"}},
+		{"two directories given", []string{"validate", good, good}, "", 2, nil, []string{"2 arguments in place of 1; write"}},
+		{"one side given", []string{"diff", good}, "", 2, nil, []string{"1 argument in place of 2; write proscenium diff OLD NEW"}},
 		{"an unknown format", []string{"validate", good, "--format", "xml"}, "", 2, nil, []string{"--format", "xml"}},
 
 		{"the type of an expression", []string{"eval", "promo.price < 500"}, "", 0, []string{"type:  bool"}, nil},

@@ -40,7 +40,7 @@ tests and the catalog stay out.`,
 		Example: `  proscenium publish configs --strict --to etcd://10.0.0.1:2379,10.0.0.2:2379/proscenium/market
   proscenium publish configs --to etcd://127.0.0.1:2379/proscenium/market --dry-run
   proscenium publish configs --to etcd://127.0.0.1:2379/proscenium/market --if-version 5e1c1b8d0a8ab4ce`,
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.dir = args[0]
 			return p.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -41,6 +42,32 @@ func run(ctx context.Context, args []string, p process) int {
 	}
 }
 
+// exactArgs wants n arguments, and shows which.
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			given := "1 argument"
+			if len(args) != 1 {
+				given = fmt.Sprintf("%d arguments", len(args))
+			}
+			return fmt.Errorf("%s in place of %d; write %s", given, n, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// knownCommand is asked where no command has the name that was written.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "; see " + cmd.CommandPath() + " --help"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q%s", args[0], hint)
+}
+
 func newRoot(p process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "proscenium",
@@ -50,8 +77,10 @@ func newRoot(p process) *cobra.Command {
 Exit codes: 0 done, 1 findings or a failed check, 2 wrong usage or could not run.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)

@@ -53,7 +53,7 @@ pools and bypass rules that vouchers were chosen under, eligibility rules, and c
   proscenium test configs --run 'pdp_main' --verbose
   proscenium test configs --junit results.xml --coverage --threshold 80
   proscenium test configs --watch`,
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.dir, c.out, c.stderr = args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
 			if err := c.check(cmd.Flags().Changed("threshold")); err != nil {

@@ -33,7 +33,7 @@ the changes of a pull request. Run the last two in the root of the repository: t
   proscenium validate configs --strict
   proscenium validate configs --format json | jq '.diagnostics[].message'
   proscenium validate configs --format sarif > findings.sarif`,
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("format", format, "text", "json", "sarif", "github"); err != nil {
 				return err
