@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -179,6 +180,6 @@ func rebound(r *http.Request) bool {
 	if host == "localhost" {
 		return false
 	}
-	_, err := netip.ParseAddr(host)
+	_, err := netip.ParseAddr(strings.Trim(host, "[]")) // IPv6 without a port is in brackets
 	return err != nil
 }

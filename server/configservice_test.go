@@ -675,6 +675,7 @@ func TestPagesOfOtherOriginsCannotCallTheAdminPort(t *testing.T) {
 		{"its own page", map[string]string{"Origin": o.url, "Sec-Fetch-Site": "same-origin"}, false},
 		{"its own page, of an old browser", map[string]string{"Origin": o.url}, false},
 		{"its own page, by name", map[string]string{"Origin": "http://localhost:" + port, "Host": "localhost:" + port}, false},
+		{"its own page, on the port that need not be named", map[string]string{"Origin": "http://[::1]", "Host": "[::1]"}, false},
 		{"a page of another", map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, true},
 		{"a page of another, of an old browser", map[string]string{"Origin": "https://evil.example"}, true},
 		{"a page of another port", map[string]string{"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"}, true},
