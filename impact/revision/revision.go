@@ -45,6 +45,7 @@ func Open(ctx context.Context, name string) (*Directory, error) {
 	}
 	// The contents of a tree stand at the root of its archive.
 	cmd := exec.CommandContext(ctx, "git", "archive", "--format=tar", tree) //nolint:gosec // it is no option, and no shell reads it
+	cmd.Dir = top(ctx)
 	var archive, problem bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &bounded{buffer: &archive}, &problem
 	if err := cmd.Run(); err != nil {
@@ -62,6 +63,16 @@ func Open(ctx context.Context, name string) (*Directory, error) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), d.Close())
 	}
 	return d, nil
+}
+
+// top is the way to the root of the working tree, below which git archives no more than the directory that it runs in; empty: it is here, or
+// there is none, as in a bare repository.
+func top(ctx context.Context) string {
+	way, err := exec.CommandContext(ctx, "git", "rev-parse", "--show-cdup").Output()
+	if err != nil {
+		return "" // the archive says what is wrong
+	}
+	return strings.TrimSuffix(string(way), "\n")
 }
 
 // bounded refuses what is too much.

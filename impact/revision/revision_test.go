@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,15 +52,25 @@ func write(t *testing.T, name, text string) {
 
 func TestADirectoryIsReadAsItIsAtARevision(t *testing.T) {
 	repository(t)
-	for _, c := range []struct{ name, file, want string }{
-		{"git:main:configs", "a.yaml", "two"},
-		{"git:main~1:configs", "a.yaml", "one"},
-		{"git:HEAD:configs/", "catalog/items.csv", "item_id"},
-		{"git:HEAD:./configs", "a.yaml", "two"},
-		{"git:main", "configs/a.yaml", "two"},
-		{"git:main:", "README.md", "read me"},
+	write(t, "notes/today.txt", "not committed")
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, file, want, from string }{
+		{"git:main:configs", "a.yaml", "two", ""},
+		{"git:main~1:configs", "a.yaml", "one", ""},
+		{"git:HEAD:configs/", "catalog/items.csv", "item_id", ""},
+		{"git:HEAD:./configs", "a.yaml", "two", ""},
+		{"git:main", "configs/a.yaml", "two", ""},
+		{"git:main:", "README.md", "read me", ""},
+		{"git:main:configs", "a.yaml", "two", "configs"},
+		{"git:main:configs", "a.yaml", "two", "configs/catalog"},
+		{"git:main", "README.md", "read me", "configs"},
+		{"git:main:configs", "a.yaml", "two", "notes"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.name+" from "+c.from, func(t *testing.T) {
+			t.Chdir(filepath.Join(root, c.from))
 			if !revision.Is(c.name) {
 				t.Error("it is no revision")
 			}
