@@ -67,6 +67,8 @@ type CaseReport struct {
 	Line     int           `json:"line"`
 	Failures []Failure     `json:"failures,omitempty"`
 	Took     time.Duration `json:"took_ns"`
+	// Trace says how the answer of a case that failed came about; nil where there was none.
+	Trace *pricingv1.Trace `json:"-"`
 }
 
 // Failed counts the cases that failed.
@@ -151,7 +153,9 @@ func (s *systems) run(ctx context.Context, c *testCase) CaseReport {
 	if err == nil && s.coverage != nil {
 		s.coverage.saw(answer, s.of(c).Catalog)
 	}
-	report.Failures = c.judge(answer, err)
+	if report.Failures = c.judge(answer, err); len(report.Failures) > 0 {
+		report.Trace = answer.GetTrace()
+	}
 	slices.SortStableFunc(report.Failures, func(a, b Failure) int { // as the file is read
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 )
 
 // Text writes a report for people: a line for each file, what failed with the lines of the test file around it, and the counts at the end.
@@ -16,6 +18,8 @@ type Text struct {
 	Verbose bool
 	// Prefix stands before the names of files, such as the directory with a slash.
 	Prefix string
+	// Trace writes the trace of a case that failed below what does not hold; nil: traces are not written.
+	Trace func(io.Writer, *pricingv1.Trace) error
 }
 
 // The ANSI sequences of coloured reports.
@@ -30,7 +34,9 @@ const around = 2
 func (t Text) Write(w io.Writer, r *Report) error {
 	var b strings.Builder
 	for i := range r.Files {
-		t.file(&b, &r.Files[i])
+		if err := t.file(&b, &r.Files[i]); err != nil {
+			return err
+		}
 	}
 	outcome := t.paint(green, "ok")
 	if r.Failed > 0 {
@@ -45,7 +51,7 @@ func (t Text) Write(w io.Writer, r *Report) error {
 	return err
 }
 
-func (t Text) file(b *strings.Builder, f *FileReport) {
+func (t Text) file(b *strings.Builder, f *FileReport) error {
 	failed := f.Failed()
 	if failed == 0 {
 		fmt.Fprintf(b, "%s   %s%s  %s (%s)\n", t.paint(green, "ok"), t.Prefix, clean(f.Name), plural(len(f.Cases), "test"), round(f.Took))
@@ -58,10 +64,18 @@ func (t Text) file(b *strings.Builder, f *FileReport) {
 		case len(c.Failures) > 0:
 			fmt.Fprintf(b, "  %s %s\n", t.paint(red, "FAIL"), c.title())
 			t.failures(b, f, c.Failures)
+			if t.Trace == nil || c.Trace == nil {
+				continue
+			}
+			if err := t.Trace(b, c.Trace); err != nil {
+				return err
+			}
+			b.WriteByte('\n')
 		case t.Verbose:
 			fmt.Fprintf(b, "  %s   %s (%s)\n", t.paint(green, "ok"), c.title(), round(c.Took))
 		}
 	}
+	return nil
 }
 
 func (c *CaseReport) title() string {

@@ -29,6 +29,7 @@ type testCommand struct {
 	catalogDir   string
 	format       string
 	verbose      bool
+	trace        bool
 	junit        string
 	coverage     bool
 	coverageFile string
@@ -51,6 +52,7 @@ Coverage counts what of the configuration the tests exercised: scenes that answe
 pools and bypass rules that vouchers were chosen under, eligibility rules, and conditions, which are to be true and to be false.`,
 		Example: `  proscenium test configs
   proscenium test configs --run 'pdp_main' --verbose
+  proscenium test configs --trace
   proscenium test configs --junit results.xml --coverage --threshold 80
   proscenium test configs --watch`,
 		Args: exactArgs(1),
@@ -69,6 +71,7 @@ pools and bypass rules that vouchers were chosen under, eligibility rules, and c
 	cmd.Flags().StringVar(&c.catalogDir, "catalog", "", "directory of the catalog of tests that name none (default: the folder catalog in DIR)")
 	cmd.Flags().StringVar(&c.format, "format", "text", "text, json or github")
 	cmd.Flags().BoolVarP(&c.verbose, "verbose", "v", false, "list the tests that pass, too")
+	cmd.Flags().BoolVar(&c.trace, "trace", false, "print how the answer of each test that fails came about, as explain does")
 	cmd.Flags().StringVar(&c.junit, "junit", "", "write the results to this file, as JUnit XML")
 	cmd.Flags().BoolVar(&c.coverage, "coverage", false, "tell what of the configuration no test exercised")
 	cmd.Flags().StringVar(&c.coverageFile, "coverage-file", "", "write the coverage to this file, as JSON")
@@ -84,6 +87,9 @@ func (c *testCommand) check(thresholdGiven bool) error {
 	}
 	if !(c.threshold >= 0 && c.threshold <= 100) {
 		return fmt.Errorf("--threshold: %v is not a percentage: write 0 to 100", c.threshold)
+	}
+	if c.trace && c.format != "text" {
+		return fmt.Errorf("--trace is for people: leave --format %s out", c.format)
 	}
 	if c.watch && c.format != "text" {
 		return fmt.Errorf("--watch is for people: leave --format %s out", c.format)
@@ -167,7 +173,11 @@ func (c *testCommand) report(r *scenetest.Report) error {
 	case "github":
 		err = scenetest.GitHub(c.out, r, c.prefix)
 	default:
-		err = (scenetest.Text{Color: coloured(c.out), Verbose: c.verbose, Prefix: c.prefix}).Write(c.out, r)
+		text := scenetest.Text{Color: coloured(c.out), Verbose: c.verbose, Prefix: c.prefix}
+		if c.trace {
+			text.Trace = writeTrace
+		}
+		err = text.Write(c.out, r)
 	}
 	if err == nil && r.Coverage != nil && c.format != "json" {
 		err = r.Coverage.Write(c.out, c.prefix)

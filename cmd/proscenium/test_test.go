@@ -47,6 +47,8 @@ func TestSceneTestsEndWithTheirExitCodeAndSayWhy(t *testing.T) {
 	}{
 		{"all pass", []string{good}, 0, "ok: 2 passed, 0 failed", ""},
 		{"one fails", []string{failing}, 1, "want 501", ""},
+		{"one fails, and why", []string{failing, "--trace"}, 1, "original_price  500    kept", ""},
+		{"a trace for programs", []string{good, "--trace", "--format", "json"}, 2, "", "--trace is for people"},
 		{"only what passes runs", []string{failing, "--run", "/good$"}, 0, "1 passed, 0 failed, 1 not selected", ""},
 		{"they are listed", []string{good, "-v"}, 0, "  ok   price (", ""},
 		{"nothing matches", []string{good, "--run", "bad"}, 2, "", `none of the 2 tests matches "bad"`},
