@@ -331,6 +331,29 @@ func TestCandidatesBeyondThoseThatMayWaitAreRefusedUnread(t *testing.T) {
 	all.Wait()
 }
 
+// deadlined notes the deadlines that a handler sets.
+type deadlined struct {
+	httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlined) SetReadDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
+func TestACandidateThatIsSentTooSlowlyDoesNotKeepItsPlace(t *testing.T) {
+	d, before := &deadlined{}, time.Now()
+	few(nil, 1, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if len(d.set) != 1 || !d.set[0].After(before) {
+			t.Errorf("while it is read: %v", d.set)
+		}
+	})).ServeHTTP(d, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+	if len(d.set) != 2 || !d.set[1].IsZero() {
+		t.Errorf("for the next request: %v", d.set)
+	}
+}
+
 func TestVersionsAreListedInPages(t *testing.T) {
 	o := operate(t, market(t, "v0"), nil)
 	for i := 1; i < 5; i++ {
