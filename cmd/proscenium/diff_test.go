@@ -76,7 +76,7 @@ func TestDiffEndsWithItsExitCodeAndSaysWhy(t *testing.T) {
 		{"a new configuration with errors", []string{"a.yaml", "broken.yaml"}, 1, nil, []string{"./broken.yaml:5:1", "did you mean clients?"}},
 		{"an old one with errors", []string{"broken.yaml", "a.yaml"}, 2, nil, []string{"did you mean clients?", "OLD, broken.yaml, has errors"}},
 		{"no such directory", []string{"main", "none"}, 2, nil, []string{"none"}},
-		{"one name", []string{"main"}, 2, nil, []string{"2 arg"}},
+		{"one name", []string{"main"}, 2, nil, []string{"1 argument in place of 2"}},
 		{"no repository", []string{"git:main:configs", "main"}, 2, nil, []string{"git:main:configs", "git:"}},
 		{"an unknown format", []string{"main", "edited", "--format", "xml"}, 2, nil, []string{"--format", "xml"}},
 		{"a wrong top", []string{"main", "edited", "--top", "-1"}, 2, nil, []string{"--top"}},
