@@ -69,6 +69,9 @@ func resolve(paths []string) (files []string, err error) {
 			return nil, fmt.Errorf("recording: %w", err)
 		}
 	}
+	for i := range files {
+		files[i] = filepath.Clean(files[i])
+	}
 	slices.Sort(files)
 	return slices.Compact(files), nil
 }

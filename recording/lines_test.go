@@ -64,6 +64,22 @@ func TestLinesGoOnAfterABadOne(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsNamedTwiceIsReadOnce(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("a.jsonl", []byte(`{"request": {"region": "US"}}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line, err := range Lines([]string{"a.jsonl", "./a.jsonl", ".", "*.jsonl", "./*.jsonl"}) {
+		if n++; err != nil || line.File != "a.jsonl" {
+			t.Errorf("%+v, %v", line, err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d lines, want 1", n)
+	}
+}
+
 func TestLinesEndWithAFileThatCannotBeRead(t *testing.T) {
 	if _, err := readLines(t, filepath.Join(t.TempDir(), "none.jsonl")); err == nil || !strings.Contains(err.Error(), "none.jsonl") {
 		t.Errorf("error %v", err)
