@@ -67,7 +67,7 @@ func (c *configService) GetSnapshot(
 	if req.Msg.GetFiles() {
 		files, err := status.History.Files(version)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, reload.UnknownVersion(version, c.status().History)
+			return nil, fault.New(fault.NotFound, "UNKNOWN_VERSION", "version %q is not kept any more: a process that shares the directory dropped it", version)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the kept version %s: %w", version, err)

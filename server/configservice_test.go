@@ -26,6 +26,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"proscenium/fault"
 	adminv1 "proscenium/gen/proscenium/admin/v1"
 	"proscenium/gen/proscenium/admin/v1/adminv1connect"
 	"proscenium/scenes"
@@ -329,6 +330,45 @@ func TestCandidatesBeyondThoseThatMayWaitAreRefusedUnread(t *testing.T) {
 	all.Go(func() { post() })
 	<-arrived
 	all.Wait()
+}
+
+// unchanging is a configuration to which nothing happens.
+type unchanging struct{ reload.Status }
+
+func (u unchanging) Watch() (reload.Status, <-chan struct{}) { return u.Status, nil }
+
+func (u unchanging) Rollback(context.Context, string, string) (reload.Status, error) {
+	return u.Status, nil
+}
+
+func TestAVersionThatAnotherProcessDroppedIsNotNamedAmongThoseThatAreKept(t *testing.T) {
+	store := history.NewStore(t.TempDir(), "market")
+	kept := history.New(0, store)
+	kept.Serve(history.Version{Version: "v1"}, market(t, "a"))
+	if err := kept.Save(); err != nil {
+		t.Fatal(err)
+	}
+	kept = history.New(0, store)
+	if err := errors.Join(kept.Open(), os.RemoveAll(store.Dir())); err != nil {
+		t.Fatal(err)
+	}
+	c := &configService{configuration: unchanging{reload.Status{History: kept.View()}}, watchers: &watchers{now: time.Now}}
+	_, err := c.GetSnapshot(t.Context(), connect.NewRequest(&adminv1.GetSnapshotRequest{Version: "v1", Files: true}))
+	if fault.Reason(err) != "UNKNOWN_VERSION" || strings.Contains(err.Error(), "these are") {
+		t.Error(err)
+	}
+}
+
+func TestACandidateOfOneWhoHasGoneIsNotChecked(t *testing.T) {
+	c := &configService{now: time.Now, validating: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 { // there is room, and nobody there: either could come first
+		req := connect.NewRequest(&adminv1.ValidateRequest{Files: []*adminv1.File{{Name: "a.yaml"}}})
+		if res, err := c.Validate(ctx, req); !errors.Is(err, context.Canceled) {
+			t.Fatalf("%v, %v", res, err)
+		}
+	}
 }
 
 // deadlined notes the deadlines that a handler sets.
