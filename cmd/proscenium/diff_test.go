@@ -127,6 +127,12 @@ func TestSidesWithCatalogsOfTheirOwnArePricedOverThem(t *testing.T) {
 			t.Errorf("no %q in:\n%s%s", want, got.stdout, got.stderr)
 		}
 	}
+	if got := command(t, "", "diff", "main", "edited", "--requests", "may.jsonl", "--exit-code"); got.code != 1 {
+		t.Errorf("answers differ, though not the configurations: exit code %d", got.code)
+	}
+	if got := command(t, "", "diff", "main", "edited", "--exit-code"); got.code != 0 {
+		t.Errorf("the configurations say the same: exit code %d", got.code)
+	}
 	if got := command(t, "", "diff", "main", "edited", "--requests", "may.jsonl", "--catalog", "main/catalog"); !strings.Contains(got.stdout, "None of 1") {
 		t.Errorf("over one catalog:\n%s%s", got.stdout, got.stderr)
 	}
