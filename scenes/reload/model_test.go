@@ -205,9 +205,27 @@ func runSteps(t *testing.T, steps []string) (wrong string) {
 func TestWhatServesIsWhatTheModelSays(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := rapid.SliceOfN(rapid.SampledFrom([][]string{
-			{"a"}, {"b"}, {"c"}, {"a'"}, {"!1"}, {away}, {again}, {restart}, {"back a"}, {"back b"}, {"back c"},
-			{"b", "back a"}, {"!1", "back a"}, {"!2", "back b"}, {"b", away, restart}, {"back a", again}, {"back b", again},
-			{restart + " " + away}, {restart + " " + again}, {restart + " b"}, {restart + " !1"},
+			{"a"},
+			{"b"},
+			{"c"},
+			{"a'"},
+			{"!1"},
+			{away},
+			{again},
+			{restart},
+			{"back a"},
+			{"back b"},
+			{"back c"},
+			{"b", "back a"},
+			{"!1", "back a"},
+			{"!2", "back b"},
+			{"b", away, restart},
+			{"back a", again},
+			{"back b", again},
+			{restart + " " + away},
+			{restart + " " + again},
+			{restart + " b"},
+			{restart + " !1"},
 		}), 1, 8).Draw(rt, "steps")
 		if wrong := runSteps(t, slices.Concat(steps...)); wrong != "" {
 			rt.Fatal(wrong)
