@@ -190,7 +190,7 @@ func (f *fault) colon() {
 	}
 	f.at(f.line, 1+indentOf(line))
 	f.width = utf8.RuneCountInString(strings.TrimSpace(before))
-	if !strings.Contains(f.text.line(above), ":") {
+	if !strings.Contains(f.text.line(above), ":") || indent >= indentOf(line) {
 		f.says, f.hint = "this line goes on a text, and cannot be a field", "the line above is no field: write it as a name, a colon, a space and a value"
 		f.seeAlso(above, 1+indentOf(f.text.line(above)), "the line above")
 		return
@@ -261,7 +261,8 @@ func (f *fault) noColon() {
 // mergeConflict is about the marks that version control leaves in a file where two edits meet.
 func (f *fault) mergeConflict() bool {
 	for n := 1; n <= len(f.text.lines); n++ {
-		if line := f.text.line(n); strings.HasPrefix(line, "<<<<<<< ") {
+		line := f.text.line(n)
+		if strings.HasPrefix(line, "<<<<<<< ") || strings.HasPrefix(line, ">>>>>>> ") || strings.TrimRight(line, " ") == "=======" {
 			f.at(n, 1)
 			f.width = utf8.RuneCountInString(strings.TrimRight(line, " \t\r"))
 			f.says, f.hint = "a merge conflict stands here", "keep one side of =======, and delete the lines of <<<<<<<, ======= and >>>>>>>"
