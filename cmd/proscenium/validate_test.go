@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,9 +54,7 @@ func TestReportsNameFilesFromTheWorkingDirectory(t *testing.T) {
 			}
 		})
 	}
-	if err := os.Chdir("configs"); err != nil {
-		t.Fatal(err)
-	}
+	t.Chdir("configs")
 	if got := command(t, "", "validate", "."); !strings.HasPrefix(got.stdout, "a.yaml:5:1: error:") {
 		t.Errorf("in the directory itself:\n%s", got.stdout)
 	}
