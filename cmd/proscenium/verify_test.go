@@ -67,6 +67,7 @@ func TestVerifyComparesTwoServers(t *testing.T) {
 	foreign := cartOf(3)
 	foreign.Client = "pdp" // which may not use the scene
 	writeFile(t, "cart.jsonl", impacttest.Text(t, []*pricingv1.RecordedRequest{cartOf(1), cartOf(2)}))
+	writeFile(t, "torn.jsonl", impacttest.Text(t, []*pricingv1.RecordedRequest{cartOf(1)})+"nothing\n")
 	writeFile(t, "foreign.jsonl", impacttest.Text(t, []*pricingv1.RecordedRequest{foreign}))
 	writeFile(t, "many.jsonl", impacttest.Text(t, impacttest.Records(t, 5, 400)))
 	writeFile(t, "key", "open sesame\n")
@@ -82,6 +83,7 @@ func TestVerifyComparesTwoServers(t *testing.T) {
 	}{
 		{"equal servers", []string{"--against", same, "--with", again, "--requests", "many.jsonl"}, nil, 0, []string{"None of 400 requests gets another answer.", "refused on both sides"}, nil},
 		{"another configuration", []string{"--against", same, "--with", other, "--requests", "cart.jsonl"}, nil, 1, []string{"2 of 2 requests get another answer", "vouchers: ", "old  " + same + "  version "}, nil},
+		{"a line that is no request", []string{"--against", same, "--with", again, "--requests", "torn.jsonl"}, nil, 1, []string{"None of 1 request gets another answer.", "BAD_LINE"}, nil},
 		{"a bound", []string{"--against", same, "--with", other, "--requests", "many.jsonl", "--max-changed", "50"}, nil, 0, []string{"cart"}, nil},
 		{"a client that may not", []string{"--against", same, "--with", again, "--requests", "foreign.jsonl"}, nil, 0, []string{"None of 1", "SCENE_NOT_ALLOWED"}, nil},
 		{"a key from a file", []string{"--against", same, "--with", locked, "--with-key-file", "key", "--requests", "cart.jsonl"}, nil, 0, []string{"None of 2"}, nil},
