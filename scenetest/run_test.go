@@ -114,6 +114,23 @@ func TestARunThatIsInterruptedReportsNothing(t *testing.T) {
 	}
 }
 
+func TestACombinationMeetsAllThatIsExpectedOfIt(t *testing.T) {
+	r := run(t, suite(t, with(t, "a_test.yaml", `
+fixtures:
+  users: {lover: {user_id: 7}, other: {user_id: 8}}
+tests:
+  - name: all
+    request: {scene_name: page, region: US, items: [{item_id: 10}]}
+    matrix: {users: [lover, other]}
+    expect: {answer: {currency: USD}}
+    cells:
+      - {where: {users: [lover]}, expect: {answer: {currency: EUR}}}
+`), scenetest.Options{}), scenetest.Selection{})
+	if r.Passed != 1 || r.Failed != 1 || len(r.Files[0].Cases[0].Failures) != 1 {
+		t.Errorf("%d passed, %d failed: %+v", r.Passed, r.Failed, r.Files)
+	}
+}
+
 func TestASelectionIsSearchedForInFileTestAndCell(t *testing.T) {
 	const fixtures = `
 fixtures:

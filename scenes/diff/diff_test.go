@@ -142,6 +142,14 @@ func TestConfigurationsAreComparedByMeaning(t *testing.T) {
 			},
 		},
 		{
+			"a pool that scenes used goes",
+			[]string{"  - {name: ALL, when: \"voucher.hidden == false\"}\n", "", "voucher: {shop_voucher_pool: ALL}", "voucher: {shop_voucher_pool: NONE}"},
+			[]string{
+				"changed scenario buyer used by cart", "  scenarios[buyer].voucher.shop_voucher_pool: ALL -> NONE",
+				"removed voucher pool ALL used by cart", "  voucher_pools[ALL].when: voucher.hidden == false -> ",
+			},
+		},
+		{
 			"an id changes",
 			[]string{"{id: 2, name: cart", "{id: 7, name: cart"},
 			[]string{"changed scene cart", "  scenes[cart].id: 2 -> 7"},
