@@ -17,6 +17,9 @@ var commands = [...]string{
 	"listing.items", "listing.labels", "tax.rates", "rebate.query", "voucher.best_vouchers", "gmv.query", "decoration.query", "package.query",
 }
 
+// Commands are the calls to dependencies that a pipeline may make.
+func Commands() []string { return slices.Clone(commands[:]) }
+
 func (l *linker) clientReferences() {
 	type owner struct {
 		client int

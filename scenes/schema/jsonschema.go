@@ -107,6 +107,12 @@ func (b builder) message(md protoreflect.MessageDescriptor) (object, error) {
 	return out, b.oneofs(md, out)
 }
 
+// ofCommand says whether the text of a field names a command: references to what files define cannot be told by a schema, commands can.
+func ofCommand(fd protoreflect.FieldDescriptor) bool {
+	name := fd.FullName()
+	return name == "proscenium.config.v1.Dependency.command" || name == "proscenium.scenetest.v1.SceneTest.failing"
+}
+
 // written is a value as files write it.
 func written(fd protoreflect.FieldDescriptor, v protoreflect.Value) any {
 	switch x := v.Interface().(type) {
@@ -196,6 +202,9 @@ func (b builder) single(fd protoreflect.FieldDescriptor, l limits) object {
 	case protoreflect.EnumKind:
 		return b.enum(l.names(fd.Enum()))
 	case protoreflect.StringKind:
+		if ofCommand(fd) {
+			return object{"enum": scenes.Commands()}
+		}
 		return text(l)
 	case protoreflect.MessageKind:
 		switch {

@@ -305,10 +305,12 @@ type ConnectProvider struct {
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// Default CONNECT.
 	Protocol Protocol `protobuf:"varint,2,opt,name=protocol,proto3,enum=proscenium.config.v1.Protocol" json:"protocol,omitempty"`
-	Retries  *Retries `protobuf:"bytes,3,opt,name=retries,proto3" json:"retries,omitempty"`
+	// Further attempts of calls that failed. Absent: none.
+	Retries *Retries `protobuf:"bytes,3,opt,name=retries,proto3" json:"retries,omitempty"`
 	// Send a second attempt when the first has not answered after this time; the first answer wins. Absent: never.
 	HedgingDelay *durationpb.Duration `protobuf:"bytes,4,opt,name=hedging_delay,json=hedgingDelay,proto3" json:"hedging_delay,omitempty"`
-	Tls          *TlsClient           `protobuf:"bytes,5,opt,name=tls,proto3" json:"tls,omitempty"`
+	// How to trust the server, and to be trusted by it; for https. Absent: the system's authorities.
+	Tls *TlsClient `protobuf:"bytes,5,opt,name=tls,proto3" json:"tls,omitempty"`
 	// Answers larger than this are refused. 0: 16 MiB.
 	MaxResponseBytes int64 `protobuf:"varint,6,opt,name=max_response_bytes,json=maxResponseBytes,proto3" json:"max_response_bytes,omitempty"`
 	unknownFields    protoimpl.UnknownFields
@@ -457,7 +459,8 @@ type TlsClient struct {
 	CaFile string `protobuf:"bytes,1,opt,name=ca_file,json=caFile,proto3" json:"ca_file,omitempty"`
 	// PEM files of the certificate and key to present. Both or neither.
 	CertFile string `protobuf:"bytes,2,opt,name=cert_file,json=certFile,proto3" json:"cert_file,omitempty"`
-	KeyFile  string `protobuf:"bytes,3,opt,name=key_file,json=keyFile,proto3" json:"key_file,omitempty"`
+	// See cert_file.
+	KeyFile string `protobuf:"bytes,3,opt,name=key_file,json=keyFile,proto3" json:"key_file,omitempty"`
 	// Name to verify instead of the URL's host.
 	ServerName    string `protobuf:"bytes,4,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -578,8 +581,9 @@ func (x *Caches) GetPriceSoldOut() *Cache {
 }
 
 type Cache struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Records are cached.
+	Enabled bool `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
 	// An entry is served for at most this long. Default 5s.
 	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	// At most this many items and models are kept. 0: 100,000.

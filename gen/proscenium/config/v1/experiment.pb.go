@@ -98,8 +98,9 @@ func (DowngradeFeature) EnumDescriptor() ([]byte, []int) {
 
 // Downgrade turns a feature off. It is not an error: what it skips is listed in the response, and the answer is still accurate.
 type Downgrade struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Feature DowngradeFeature       `protobuf:"varint,1,opt,name=feature,proto3,enum=proscenium.config.v1.DowngradeFeature" json:"feature,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is turned off.
+	Feature DowngradeFeature `protobuf:"varint,1,opt,name=feature,proto3,enum=proscenium.config.v1.DowngradeFeature" json:"feature,omitempty"`
 	// Where: `regions` and `scenes` narrow it down, both together to their intersection. Neither: everywhere.
 	Regions []string `protobuf:"bytes,2,rep,name=regions,proto3" json:"regions,omitempty"`
 	// Names of scenes.
@@ -181,7 +182,8 @@ func (x *Downgrade) GetUntil() *timestamppb.Timestamp {
 type Experiment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique, lower_snake_case.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Mixed into the hash of the unit: another salt is another, independent split.
 	Salt string `protobuf:"bytes,3,opt,name=salt,proto3" json:"salt,omitempty"`
@@ -272,7 +274,8 @@ type ExperimentGroup struct {
 	// Unique within the experiment, lower_snake_case.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Of the units, in 1e-5: 50000 is half.
-	Share         int32     `protobuf:"varint,2,opt,name=share,proto3" json:"share,omitempty"`
+	Share int32 `protobuf:"varint,2,opt,name=share,proto3" json:"share,omitempty"`
+	// What the group has otherwise than the scene.
 	Features      *Features `protobuf:"bytes,3,opt,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

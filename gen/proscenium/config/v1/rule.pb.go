@@ -180,7 +180,8 @@ type ExclusionRule struct {
 	// Unique among exclusion rules, stable.
 	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Unique among exclusion rules, lower_snake_case.
-	Name        string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// For people.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Names of price rule types.
 	ExcludedPriceRuleTypes []string `protobuf:"bytes,4,rep,name=excluded_price_rule_types,json=excludedPriceRuleTypes,proto3" json:"excluded_price_rule_types,omitempty"`
@@ -261,7 +262,8 @@ type InclusionRule struct {
 	// Unique among inclusion rules, stable.
 	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Unique among inclusion rules, lower_snake_case.
-	Name        string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// For people.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Names of price rule types.
 	IncludedPriceRuleTypes []string `protobuf:"bytes,4,rep,name=included_price_rule_types,json=includedPriceRuleTypes,proto3" json:"included_price_rule_types,omitempty"`
@@ -340,7 +342,8 @@ func (x *InclusionRule) GetWhen() string {
 type VoucherPool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique; UPPER_SNAKE_CASE by custom, as callers of other services see it.
-	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// CEL over voucher; bool. An evaluation error leaves the voucher out.
 	When          string `protobuf:"bytes,3,opt,name=when,proto3" json:"when,omitempty"`
@@ -401,10 +404,13 @@ func (x *VoucherPool) GetWhen() string {
 
 // BypassRule names voucher validations that are skipped.
 type BypassRule struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
-	Skip          []VoucherValidation    `protobuf:"varint,3,rep,packed,name=skip,proto3,enum=proscenium.config.v1.VoucherValidation" json:"skip,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unique; UPPER_SNAKE_CASE by custom.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For people.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// The validations that are skipped.
+	Skip          []VoucherValidation `protobuf:"varint,3,rep,packed,name=skip,proto3,enum=proscenium.config.v1.VoucherValidation" json:"skip,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,7 +517,8 @@ func (x *VoucherSettings) GetPriceReducingRewardTypes() []RewardType {
 type EligibilityRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// eligibility.exclusive_price, eligibility.live_stream or eligibility.welcome_package; one rule for each.
-	Command     string `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	Command string `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	// For people.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// CEL over promo, user, request, live_stream; bool. An evaluation error makes the promotion ineligible.
 	When          string `protobuf:"bytes,3,opt,name=when,proto3" json:"when,omitempty"`

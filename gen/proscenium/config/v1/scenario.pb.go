@@ -293,16 +293,23 @@ type Scenario struct {
 	// Unique, stable.
 	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Unique, lower_snake_case.
-	Name        string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// For people.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Reserves id and name: no scene may use a retired scenario.
-	Retired      bool                  `protobuf:"varint,4,opt,name=retired,proto3" json:"retired,omitempty"`
-	Voucher      *ScenarioVoucher      `protobuf:"bytes,5,opt,name=voucher,proto3" json:"voucher,omitempty"`
-	Eligibility  *ScenarioEligibility  `protobuf:"bytes,6,opt,name=eligibility,proto3" json:"eligibility,omitempty"`
+	Retired bool `protobuf:"varint,4,opt,name=retired,proto3" json:"retired,omitempty"`
+	// Which vouchers are drawn from.
+	Voucher *ScenarioVoucher `protobuf:"bytes,5,opt,name=voucher,proto3" json:"voucher,omitempty"`
+	// For whom promotions are checked.
+	Eligibility *ScenarioEligibility `protobuf:"bytes,6,opt,name=eligibility,proto3" json:"eligibility,omitempty"`
+	// Which promotion of a model is the main one, and which is announced.
 	ModelDisplay *ScenarioModelDisplay `protobuf:"bytes,7,opt,name=model_display,json=modelDisplay,proto3" json:"model_display,omitempty"`
-	ItemDisplay  *ScenarioItemDisplay  `protobuf:"bytes,8,opt,name=item_display,json=itemDisplay,proto3" json:"item_display,omitempty"`
-	Rebate       *ScenarioRebate       `protobuf:"bytes,9,opt,name=rebate,proto3" json:"rebate,omitempty"`
-	Tax          *ScenarioTax          `protobuf:"bytes,10,opt,name=tax,proto3" json:"tax,omitempty"`
+	// The same of an item.
+	ItemDisplay *ScenarioItemDisplay `protobuf:"bytes,8,opt,name=item_display,json=itemDisplay,proto3" json:"item_display,omitempty"`
+	// Whether rebates count in the final price.
+	Rebate *ScenarioRebate `protobuf:"bytes,9,opt,name=rebate,proto3" json:"rebate,omitempty"`
+	// Which price is shown where there is tax.
+	Tax *ScenarioTax `protobuf:"bytes,10,opt,name=tax,proto3" json:"tax,omitempty"`
 	// Default REAL_TIME.
 	TimeMode      TimeMode `protobuf:"varint,11,opt,name=time_mode,json=timeMode,proto3,enum=proscenium.config.v1.TimeMode" json:"time_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -418,8 +425,9 @@ func (x *Scenario) GetTimeMode() TimeMode {
 
 type ScenarioVoucher struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names of voucher pools. Empty: no voucher of that kind.
-	ShopVoucherPool     string `protobuf:"bytes,1,opt,name=shop_voucher_pool,json=shopVoucherPool,proto3" json:"shop_voucher_pool,omitempty"`
+	// Name of the pool of shop vouchers. Empty: none.
+	ShopVoucherPool string `protobuf:"bytes,1,opt,name=shop_voucher_pool,json=shopVoucherPool,proto3" json:"shop_voucher_pool,omitempty"`
+	// Likewise, of platform vouchers.
 	PlatformVoucherPool string `protobuf:"bytes,2,opt,name=platform_voucher_pool,json=platformVoucherPool,proto3" json:"platform_voucher_pool,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -527,7 +535,8 @@ func (x *ScenarioEligibility) GetAutomaticallyEnableOngoingLiveStreamPromotions(
 type ScenarioModelDisplay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// PROMO_PRIORITY (default) or LOWEST_PRICE.
-	MainPromoSorting   MainPromoSorting   `protobuf:"varint,1,opt,name=main_promo_sorting,json=mainPromoSorting,proto3,enum=proscenium.config.v1.MainPromoSorting" json:"main_promo_sorting,omitempty"`
+	MainPromoSorting MainPromoSorting `protobuf:"varint,1,opt,name=main_promo_sorting,json=mainPromoSorting,proto3,enum=proscenium.config.v1.MainPromoSorting" json:"main_promo_sorting,omitempty"`
+	// EARLIEST_START (default) or PROMO_PRIORITY.
 	TeaserPromoSorting TeaserPromoSorting `protobuf:"varint,2,opt,name=teaser_promo_sorting,json=teaserPromoSorting,proto3,enum=proscenium.config.v1.TeaserPromoSorting" json:"teaser_promo_sorting,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -580,9 +589,11 @@ func (x *ScenarioModelDisplay) GetTeaserPromoSorting() TeaserPromoSorting {
 type ScenarioItemDisplay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// PROMO_PRIORITY (default), LOWEST_PRICE or GMV.
-	MainPromoSorting   MainPromoSorting   `protobuf:"varint,1,opt,name=main_promo_sorting,json=mainPromoSorting,proto3,enum=proscenium.config.v1.MainPromoSorting" json:"main_promo_sorting,omitempty"`
+	MainPromoSorting MainPromoSorting `protobuf:"varint,1,opt,name=main_promo_sorting,json=mainPromoSorting,proto3,enum=proscenium.config.v1.MainPromoSorting" json:"main_promo_sorting,omitempty"`
+	// EARLIEST_START (default) or PROMO_PRIORITY.
 	TeaserPromoSorting TeaserPromoSorting `protobuf:"varint,2,opt,name=teaser_promo_sorting,json=teaserPromoSorting,proto3,enum=proscenium.config.v1.TeaserPromoSorting" json:"teaser_promo_sorting,omitempty"`
-	TeaserStrictness   TeaserStrictness   `protobuf:"varint,3,opt,name=teaser_strictness,json=teaserStrictness,proto3,enum=proscenium.config.v1.TeaserStrictness" json:"teaser_strictness,omitempty"`
+	// NO_CHECK (default) or STRICT.
+	TeaserStrictness TeaserStrictness `protobuf:"varint,3,opt,name=teaser_strictness,json=teaserStrictness,proto3,enum=proscenium.config.v1.TeaserStrictness" json:"teaser_strictness,omitempty"`
 	// An item may have a teaser and a main promo. Otherwise the teaser is shown only where the main promo is the original price.
 	AllowTeaserToCoexistWithMainPromo bool `protobuf:"varint,4,opt,name=allow_teaser_to_coexist_with_main_promo,json=allowTeaserToCoexistWithMainPromo,proto3" json:"allow_teaser_to_coexist_with_main_promo,omitempty"`
 	unknownFields                     protoimpl.UnknownFields

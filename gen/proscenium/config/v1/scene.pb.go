@@ -28,23 +28,33 @@ type Scene struct {
 	// Unique, stable.
 	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Unique, lower_snake_case.
-	Name        string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// For people.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Name of the client that owns the scene. The client must list the scene in its allowed_scenes, as must any other client that calls it.
 	Client string `protobuf:"bytes,4,opt,name=client,proto3" json:"client,omitempty"`
 	// Name of the scenario.
 	Scenario string `protobuf:"bytes,5,opt,name=scenario,proto3" json:"scenario,omitempty"`
 	// Overrides the scenario's time mode.
-	TimeMode          TimeMode                `protobuf:"varint,6,opt,name=time_mode,json=timeMode,proto3,enum=proscenium.config.v1.TimeMode" json:"time_mode,omitempty"`
-	Voucher           *SceneVoucher           `protobuf:"bytes,7,opt,name=voucher,proto3" json:"voucher,omitempty"`
-	ProductPromotion  *SceneProductPromotion  `protobuf:"bytes,8,opt,name=product_promotion,json=productPromotion,proto3" json:"product_promotion,omitempty"`
-	ModelDisplay      *SceneModelDisplay      `protobuf:"bytes,9,opt,name=model_display,json=modelDisplay,proto3" json:"model_display,omitempty"`
-	ItemDisplay       *SceneItemDisplay       `protobuf:"bytes,10,opt,name=item_display,json=itemDisplay,proto3" json:"item_display,omitempty"`
+	TimeMode TimeMode `protobuf:"varint,6,opt,name=time_mode,json=timeMode,proto3,enum=proscenium.config.v1.TimeMode" json:"time_mode,omitempty"`
+	// Whether vouchers are chosen, and what of them is returned.
+	Voucher *SceneVoucher `protobuf:"bytes,7,opt,name=voucher,proto3" json:"voucher,omitempty"`
+	// Which promotions count, and which are listed.
+	ProductPromotion *SceneProductPromotion `protobuf:"bytes,8,opt,name=product_promotion,json=productPromotion,proto3" json:"product_promotion,omitempty"`
+	// What is returned of models.
+	ModelDisplay *SceneModelDisplay `protobuf:"bytes,9,opt,name=model_display,json=modelDisplay,proto3" json:"model_display,omitempty"`
+	// What is returned of items.
+	ItemDisplay *SceneItemDisplay `protobuf:"bytes,10,opt,name=item_display,json=itemDisplay,proto3" json:"item_display,omitempty"`
+	// Whether packages are returned.
 	PackagePromotions *ScenePackagePromotions `protobuf:"bytes,11,opt,name=package_promotions,json=packagePromotions,proto3" json:"package_promotions,omitempty"`
-	Rebate            *SceneRebate            `protobuf:"bytes,12,opt,name=rebate,proto3" json:"rebate,omitempty"`
-	Tax               *SceneTax               `protobuf:"bytes,13,opt,name=tax,proto3" json:"tax,omitempty"`
-	Stock             *SceneStock             `protobuf:"bytes,14,opt,name=stock,proto3" json:"stock,omitempty"`
-	Downgrade         *SceneDowngrade         `protobuf:"bytes,15,opt,name=downgrade,proto3" json:"downgrade,omitempty"`
+	// Whether rebates are returned.
+	Rebate *SceneRebate `protobuf:"bytes,12,opt,name=rebate,proto3" json:"rebate,omitempty"`
+	// Whether tax is returned.
+	Tax *SceneTax `protobuf:"bytes,13,opt,name=tax,proto3" json:"tax,omitempty"`
+	// What is returned of stock.
+	Stock *SceneStock `protobuf:"bytes,14,opt,name=stock,proto3" json:"stock,omitempty"`
+	// What the scene does without, now or when a dependency fails.
+	Downgrade *SceneDowngrade `protobuf:"bytes,15,opt,name=downgrade,proto3" json:"downgrade,omitempty"`
 	// Name of the experiment that this scene takes part in. The experiment lists the scene too.
 	AbTest string `protobuf:"bytes,16,opt,name=ab_test,json=abTest,proto3" json:"ab_test,omitempty"`
 	// A request may ask for the trace.
@@ -219,8 +229,9 @@ type SceneVoucher struct {
 	NeedAppliedVoucherDetail bool `protobuf:"varint,2,opt,name=need_applied_voucher_detail,json=needAppliedVoucherDetail,proto3" json:"need_applied_voucher_detail,omitempty"`
 	// Name of a bypass rule.
 	BypassValidation string `protobuf:"bytes,3,opt,name=bypass_validation,json=bypassValidation,proto3" json:"bypass_validation,omitempty"`
-	// Pools to use while price_after_voucher is downgraded. Empty: no voucher of that kind.
-	DowngradedShopVoucherPool     string `protobuf:"bytes,4,opt,name=downgraded_shop_voucher_pool,json=downgradedShopVoucherPool,proto3" json:"downgraded_shop_voucher_pool,omitempty"`
+	// Name of the pool of shop vouchers to use while price_after_voucher is downgraded. Empty: none.
+	DowngradedShopVoucherPool string `protobuf:"bytes,4,opt,name=downgraded_shop_voucher_pool,json=downgradedShopVoucherPool,proto3" json:"downgraded_shop_voucher_pool,omitempty"`
+	// Likewise, of platform vouchers.
 	DowngradedPlatformVoucherPool string `protobuf:"bytes,5,opt,name=downgraded_platform_voucher_pool,json=downgradedPlatformVoucherPool,proto3" json:"downgraded_platform_voucher_pool,omitempty"`
 	// Return the best shop and the best platform voucher that apply, each on its own, also where the pair chosen is another.
 	NeedApplicableBestVouchers bool `protobuf:"varint,6,opt,name=need_applicable_best_vouchers,json=needApplicableBestVouchers,proto3" json:"need_applicable_best_vouchers,omitempty"`
@@ -400,11 +411,15 @@ func (x *SceneProductPromotion) GetNeedUpcomingPromos() bool {
 }
 
 type SceneModelDisplay struct {
-	state                          protoimpl.MessageState `protogen:"open.v1"`
-	NeedModelMainPromo             bool                   `protobuf:"varint,1,opt,name=need_model_main_promo,json=needModelMainPromo,proto3" json:"need_model_main_promo,omitempty"`
-	NeedModelMainPromoDecoration   bool                   `protobuf:"varint,2,opt,name=need_model_main_promo_decoration,json=needModelMainPromoDecoration,proto3" json:"need_model_main_promo_decoration,omitempty"`
-	NeedModelTeaserPromo           bool                   `protobuf:"varint,3,opt,name=need_model_teaser_promo,json=needModelTeaserPromo,proto3" json:"need_model_teaser_promo,omitempty"`
-	NeedModelTeaserPromoDecoration bool                   `protobuf:"varint,4,opt,name=need_model_teaser_promo_decoration,json=needModelTeaserPromoDecoration,proto3" json:"need_model_teaser_promo_decoration,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Return the promotion that the model is sold at.
+	NeedModelMainPromo bool `protobuf:"varint,1,opt,name=need_model_main_promo,json=needModelMainPromo,proto3" json:"need_model_main_promo,omitempty"`
+	// Return how to dress it up. Needs need_model_main_promo.
+	NeedModelMainPromoDecoration bool `protobuf:"varint,2,opt,name=need_model_main_promo_decoration,json=needModelMainPromoDecoration,proto3" json:"need_model_main_promo_decoration,omitempty"`
+	// Return the promotion to announce.
+	NeedModelTeaserPromo bool `protobuf:"varint,3,opt,name=need_model_teaser_promo,json=needModelTeaserPromo,proto3" json:"need_model_teaser_promo,omitempty"`
+	// Return how to dress it up. Needs need_model_teaser_promo.
+	NeedModelTeaserPromoDecoration bool `protobuf:"varint,4,opt,name=need_model_teaser_promo_decoration,json=needModelTeaserPromoDecoration,proto3" json:"need_model_teaser_promo_decoration,omitempty"`
 	// Return the original price of each model, whatever the rules drop: the price to strike through.
 	NeedModelOriginalPromo bool `protobuf:"varint,5,opt,name=need_model_original_promo,json=needModelOriginalPromo,proto3" json:"need_model_original_promo,omitempty"`
 	// Return the best sold-out promotion of a flexible live-stream type beside the main promo.
@@ -486,12 +501,17 @@ func (x *SceneModelDisplay) GetNeedSoldOutFlexibleLiveStreamPromo() bool {
 }
 
 type SceneItemDisplay struct {
-	state                         protoimpl.MessageState `protogen:"open.v1"`
-	NeedItemMainPromo             bool                   `protobuf:"varint,1,opt,name=need_item_main_promo,json=needItemMainPromo,proto3" json:"need_item_main_promo,omitempty"`
-	NeedItemMainPromoDecoration   bool                   `protobuf:"varint,2,opt,name=need_item_main_promo_decoration,json=needItemMainPromoDecoration,proto3" json:"need_item_main_promo_decoration,omitempty"`
-	NeedItemTeaserPromo           bool                   `protobuf:"varint,3,opt,name=need_item_teaser_promo,json=needItemTeaserPromo,proto3" json:"need_item_teaser_promo,omitempty"`
-	NeedItemTeaserPromoDecoration bool                   `protobuf:"varint,4,opt,name=need_item_teaser_promo_decoration,json=needItemTeaserPromoDecoration,proto3" json:"need_item_teaser_promo_decoration,omitempty"`
-	NeedItemOriginalPromo         bool                   `protobuf:"varint,5,opt,name=need_item_original_promo,json=needItemOriginalPromo,proto3" json:"need_item_original_promo,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Return the promotion that stands for all models of the item.
+	NeedItemMainPromo bool `protobuf:"varint,1,opt,name=need_item_main_promo,json=needItemMainPromo,proto3" json:"need_item_main_promo,omitempty"`
+	// Return how to dress it up. Needs need_item_main_promo.
+	NeedItemMainPromoDecoration bool `protobuf:"varint,2,opt,name=need_item_main_promo_decoration,json=needItemMainPromoDecoration,proto3" json:"need_item_main_promo_decoration,omitempty"`
+	// Return the promotion to announce.
+	NeedItemTeaserPromo bool `protobuf:"varint,3,opt,name=need_item_teaser_promo,json=needItemTeaserPromo,proto3" json:"need_item_teaser_promo,omitempty"`
+	// Return how to dress it up. Needs need_item_teaser_promo.
+	NeedItemTeaserPromoDecoration bool `protobuf:"varint,4,opt,name=need_item_teaser_promo_decoration,json=needItemTeaserPromoDecoration,proto3" json:"need_item_teaser_promo_decoration,omitempty"`
+	// Return the original price of the model that has the main promotion.
+	NeedItemOriginalPromo bool `protobuf:"varint,5,opt,name=need_item_original_promo,json=needItemOriginalPromo,proto3" json:"need_item_original_promo,omitempty"`
 	// Name of an inclusion rule that an item's teaser must match.
 	ItemTeaserPromoInclusionRule string `protobuf:"bytes,6,opt,name=item_teaser_promo_inclusion_rule,json=itemTeaserPromoInclusionRule,proto3" json:"item_teaser_promo_inclusion_rule,omitempty"`
 	unknownFields                protoimpl.UnknownFields
@@ -571,8 +591,9 @@ func (x *SceneItemDisplay) GetItemTeaserPromoInclusionRule() string {
 }
 
 type ScenePackagePromotions struct {
-	state                 protoimpl.MessageState `protogen:"open.v1"`
-	NeedPackagePromotions bool                   `protobuf:"varint,1,opt,name=need_package_promotions,json=needPackagePromotions,proto3" json:"need_package_promotions,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Return sets of models for one price.
+	NeedPackagePromotions bool `protobuf:"varint,1,opt,name=need_package_promotions,json=needPackagePromotions,proto3" json:"need_package_promotions,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -615,8 +636,9 @@ func (x *ScenePackagePromotions) GetNeedPackagePromotions() bool {
 }
 
 type SceneRebate struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	NeedRebateInfo bool                   `protobuf:"varint,1,opt,name=need_rebate_info,json=needRebateInfo,proto3" json:"need_rebate_info,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Return the rebate of promotion and vouchers, with rates.
+	NeedRebateInfo bool `protobuf:"varint,1,opt,name=need_rebate_info,json=needRebateInfo,proto3" json:"need_rebate_info,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -659,8 +681,9 @@ func (x *SceneRebate) GetNeedRebateInfo() bool {
 }
 
 type SceneTax struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	NeedTaxInfo   bool                   `protobuf:"varint,1,opt,name=need_tax_info,json=needTaxInfo,proto3" json:"need_tax_info,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Return tax value and rate of the main promotion's price.
+	NeedTaxInfo   bool `protobuf:"varint,1,opt,name=need_tax_info,json=needTaxInfo,proto3" json:"need_tax_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
