@@ -25,6 +25,8 @@ const maxDepth = 64
 const (
 	maxEntities = 100_000
 	maxValues   = 2_000_000
+	// maxMarks bounds a single file before it is parsed, see marks.
+	maxMarks = 1_000_000
 )
 
 // Parsed is what files say, as far as it was understood.
@@ -133,6 +135,13 @@ func (p *parser) text(name string, data []byte) (*text, bool) {
 		})
 		return nil, false
 	}
+	if n := marks(data); n > maxMarks {
+		p.report(diag.Diagnostic{
+			Code: diag.FileTooLarge, Severity: diag.Error, File: name,
+			Message: fmt.Sprintf("the file has %d lines, commas and colons, more than %d", n, maxMarks), Hint: "split it: a bundle may have many files",
+		})
+		return nil, false
+	}
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		message := ""
@@ -163,6 +172,11 @@ type pacedReader struct {
 func (r *pacedReader) Read(b []byte) (int, error) {
 	r.pace.Step()
 	return r.Reader.Read(b)
+}
+
+// marks are at least as many as the values of a file, nearly: one of them stands between any two.
+func marks(data []byte) int {
+	return bytes.Count(data, []byte(",")) + bytes.Count(data, []byte("\n")) + bytes.Count(data, []byte(":"))
 }
 
 // compose parses the documents of a file into nodes. On an error, those before it are good.

@@ -116,6 +116,7 @@ func TestWhatHurtsIsRefused(t *testing.T) {
 		{"bytes that are no UTF-8", "# Z\xfcrich\n", "NOT_UTF8:1:4-5 "},
 		{"control characters", "regions:\n - code: \"\x00\"\n", "NOT_UTF8:2:11-12 "},
 		{"UTF-16", "\xff\xfer\x00e\x00", "NOT_UTF8:1:1-2 "},
+		{"endless lists", "x-k: [" + strings.Repeat("a,", 1_000_000) + "]", "FILE_TOO_LARGE:0:0-0 "},
 		{"endless depth", strings.Repeat("[", 100_000), "YAML_SYNTAX:1:65-66 "},
 		{"an anchor within itself", "clients: &a [*a]\n", "WRONG_TYPE:1:14-16 clients[0]"},
 		{"a mapping that merges itself", "clients:\n - &a\n   <<: *a\n   id: 1\n", "YAML_MERGE:3:8-10 "},
