@@ -2,7 +2,7 @@
 // server.
 //
 // A recording is a file of JSON lines, each a proscenium.pricing.v1.RecordedRequest. User ids are pseudonyms in it. A [Recorder] writes
-// recordings, [Read], [ReadFiles] and [Lines] read them, and a [Restorer] gives known users their ids back.
+// recordings, [Lines] reads them, and a [Restorer] gives known users their ids back.
 package recording
 
 import (
@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -26,37 +25,6 @@ const MaxLine = 32 << 20
 // ErrTorn is wrapped by the error of a last line that was cut short, as a process leaves it that was killed while it wrote. All lines before
 // it were read.
 var ErrTorn = errors.New("the last line is cut short; its writer ended while it wrote")
-
-// Read reads a recording, line by line, also one that gzip has compressed; empty lines are passed over. It ends with the first error, which
-// names the line.
-func Read(r io.Reader) iter.Seq2[*pricingv1.RecordedRequest, error] {
-	return func(yield func(*pricingv1.RecordedRequest, error) bool) {
-		r, err := decompressed(r)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		lines, n := newScanner(r), 0
-		for lines.Scan() {
-			n++
-			text := bytes.TrimSpace(lines.Bytes())
-			if len(text) == 0 {
-				continue
-			}
-			record, err := parse(text)
-			if err != nil {
-				yield(nil, fmt.Errorf("line %d: %w", n, lines.cause(text, err)))
-				return
-			}
-			if !yield(record, nil) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			yield(nil, fmt.Errorf("after line %d: %w", n, err))
-		}
-	}
-}
 
 // scanner reads lines, and knows which has no end.
 type scanner struct {

@@ -40,13 +40,16 @@ func gzipped(t *testing.T, text string) string {
 
 // scenesIn reads a recording: the scenes of its requests, and the error that ended it.
 func scenesIn(text string) (scenes []string, err error) {
-	for record, err := range Read(strings.NewReader(text)) {
-		if err != nil {
-			return scenes, err
+	linesIn("a.jsonl", strings.NewReader(text), func(line Line, failed error) bool {
+		if line.Err != nil {
+			failed = fmt.Errorf("line %d: %w", line.Number, line.Err)
 		}
-		scenes = append(scenes, record.GetRequest().GetSceneName())
-	}
-	return scenes, nil
+		if err = failed; err == nil {
+			scenes = append(scenes, line.Record.GetRequest().GetSceneName())
+		}
+		return err == nil
+	})
+	return scenes, err
 }
 
 func TestARecordingIsReadLineByLine(t *testing.T) {
@@ -120,37 +123,26 @@ func FuzzReadNeverPanics(f *testing.F) {
 	f.Add([]byte(line(1, "a") + line(2, "b")[:40]))
 	f.Add([]byte("\x1f\x8b\x08\x00"))
 	f.Fuzz(func(_ *testing.T, data []byte) {
-		for record, err := range Read(bytes.NewReader(data)) {
-			if (record == nil) == (err == nil) {
+		linesIn("a.jsonl", bytes.NewReader(data), func(line Line, err error) bool {
+			if err == nil && (line.Record == nil) == (line.Err == nil) {
 				panic("neither a record nor an error, or both")
 			}
-		}
+			return true
+		})
 	})
 }
 
-// files reads recordings: the scenes, what was warned of, and the error that ended it.
-func files(paths ...string) (scenes, warnings []string, err error) {
-	for record, err := range ReadFiles(paths, func(err error) { warnings = append(warnings, err.Error()) }) {
-		if err != nil {
-			return scenes, warnings, err
-		}
-		scenes = append(scenes, record.GetRequest().GetSceneName())
-	}
-	return scenes, warnings, nil
-}
-
-func TestFilesAreReadInTheOrderOfTime(t *testing.T) {
+func TestPathsNameFiles(t *testing.T) {
 	dir := t.TempDir()
-	first := write(t, dir, "z.jsonl", line(1, "a")+line(4, "d")+line(5, "e"))
-	write(t, dir, "y.jsonl.gz", gzipped(t, line(2, "b")+line(6, "f")))
-	write(t, dir, "x.jsonl", line(3, "c")+line(7, "g"))
+	first := write(t, dir, "z.jsonl", line(1, "a")+line(4, "d"))
+	write(t, dir, "y.jsonl.gz", gzipped(t, line(2, "b")))
+	write(t, dir, "x.jsonl", line(3, "c"))
 	write(t, dir, "empty.jsonl", "")
-	write(t, dir, "hand.jsonl", `{"request":{"scene_name":"now","region":"US"}}`)
 	write(t, dir, "notes.txt", "no recording")
 	if err := os.Mkdir(filepath.Join(dir, "sub.jsonl"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"now", "a", "b", "c", "d", "e", "f", "g"}
+	all := []string{"c", "b", "a", "d"}
 	for _, c := range []struct {
 		name  string
 		paths []string
@@ -158,14 +150,16 @@ func TestFilesAreReadInTheOrderOfTime(t *testing.T) {
 	}{
 		{"a directory", []string{dir}, all},
 		{"a directory and a file of it", []string{first, dir}, all},
-		{"a file", []string{first}, []string{"a", "d", "e"}},
-		{"a pattern", []string{filepath.Join(dir, "[xz].jsonl")}, []string{"a", "c", "d", "e", "g"}},
-		{"two files", []string{filepath.Join(dir, "x.jsonl"), filepath.Join(dir, "y.jsonl.gz")}, []string{"b", "c", "f", "g"}},
+		{"a file", []string{first}, []string{"a", "d"}},
+		{"a pattern", []string{filepath.Join(dir, "[xz].jsonl")}, []string{"c", "a", "d"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, warnings, err := files(c.paths...)
-			if err != nil || len(warnings) > 0 {
-				t.Errorf("%v, warnings %q", err, warnings)
+			var got []string
+			for line, err := range Lines(c.paths) {
+				if err != nil || line.Err != nil {
+					t.Fatal(err, line.Err)
+				}
+				got = append(got, line.Record.GetRequest().GetSceneName())
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
@@ -174,77 +168,23 @@ func TestFilesAreReadInTheOrderOfTime(t *testing.T) {
 	}
 }
 
-func TestAReaderMayStopEarly(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, "a.jsonl", line(1, "a")+line(3, "c"))
-	write(t, dir, "b.jsonl", line(2, "b")+line(4, "d"))
-	for n := range 4 {
-		read := 0
-		for _, err := range ReadFiles([]string{dir}, nil) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if read++; read > n {
-				break
-			}
-		}
-	}
-}
-
-func TestTornFilesAreReadAsFarAsTheyGo(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, "a.jsonl", line(1, "a")+line(3, "c")[:20])
-	write(t, dir, "b.jsonl", line(2, "b"))
-	write(t, dir, "c.jsonl", line(4, "d")[:20])
-	got, warnings, err := files(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"a", "b"}, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-	if len(warnings) != 2 || !strings.Contains(warnings[0], "c.jsonl: line 1") || !strings.Contains(warnings[1], "a.jsonl: line 2") {
-		t.Errorf("warnings %q", warnings)
-	}
-}
-
-func TestAFileThatIsDeletedMeanwhileIsPassedOver(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, "a.jsonl", line(1, "a"))
-	gone := write(t, dir, "b.jsonl", line(2, "b"))
-	var got, warnings []string
-	for record, err := range ReadFiles([]string{dir}, func(err error) { warnings = append(warnings, err.Error()) }) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, record.GetRequest().GetSceneName())
-		if err := os.Remove(gone); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(got) != 1 || len(warnings) != 1 || !strings.Contains(warnings[0], "b.jsonl") {
-		t.Errorf("read %v, warnings %q", got, warnings)
-	}
-}
-
 func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	dir := t.TempDir()
-	bad := write(t, dir, "bad.jsonl", line(1, "a")+"{}\n"+line(2, "b"))
+	file := write(t, dir, "a.jsonl", line(1, "a"))
 	empty := t.TempDir()
 	for _, c := range []struct {
 		name  string
 		paths []string
 		want  []string
 	}{
-		{"a wrong line", []string{bad}, []string{bad, "line 2", "no field request"}},
 		{"no path", nil, []string{"name a file, a directory or a pattern"}},
-		{"a file that is not there", []string{bad + "x"}, []string{bad + "x"}},
+		{"a file that is not there", []string{file + "x"}, []string{file + "x"}},
 		{"a pattern that matches nothing", []string{filepath.Join(dir, "*.gz")}, []string{"*.gz", "no file has such a name"}},
 		{"a pattern that is none", []string{filepath.Join(dir, "[")}, []string{"syntax error in pattern"}},
 		{"an empty directory", []string{empty}, []string{empty, ".jsonl or .jsonl.gz"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, err := files(c.paths...)
+			_, err := readLines(t, c.paths...)
 			if err == nil {
 				t.Fatal("no error")
 			}

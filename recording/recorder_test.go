@@ -95,11 +95,11 @@ func read(t *testing.T, dir string) (records []*pricingv1.RecordedRequest) {
 	if found, err := filepath.Glob(filepath.Join(dir, "*.jsonl")); err != nil || len(found) == 0 {
 		return nil
 	}
-	for record, err := range ReadFiles([]string{dir}, func(err error) { t.Error(err) }) {
-		if err != nil {
-			t.Fatal(err)
+	for line, err := range Lines([]string{dir}) {
+		if err != nil || line.Err != nil {
+			t.Fatal(err, line.Err)
 		}
-		records = append(records, record)
+		records = append(records, line.Record)
 	}
 	return records
 }

@@ -267,11 +267,17 @@ func TestAFullDiskCostsRequestsAndNoFile(t *testing.T) {
 			put(t, w, 6)
 			torn := 0
 			var users []int64
-			for record, err := range ReadFiles([]string{f.Directory}, func(error) { torn++ }) {
-				if err != nil {
+			for line, err := range Lines([]string{f.Directory}) {
+				switch {
+				case err != nil:
 					t.Fatal(err)
+				case errors.Is(line.Err, ErrTorn):
+					torn++
+				case line.Err != nil:
+					t.Error(line.Err)
+				default:
+					users = append(users, line.Record.GetRequest().GetUserId())
 				}
-				users = append(users, record.GetRequest().GetUserId())
 			}
 			if int64(len(users)) != recorded+1 || users[len(users)-1] != f.Pseudonyms.Of(6) || torn != map[bool]int{true: 0, false: 1}[truncate == nil] {
 				t.Errorf("%d records of %d, %d torn lines", len(users), recorded+1, torn)

@@ -49,11 +49,11 @@ func recorder(t *testing.T, dir string, ratio float64, random func() uint64) (*r
 
 func recordsIn(t *testing.T, dir string) (records []*pricingv1.RecordedRequest) {
 	t.Helper()
-	for record, err := range recording.ReadFiles([]string{filepath.Join(dir, "requests")}, func(err error) { t.Error(err) }) {
-		if err != nil {
-			t.Fatal(err)
+	for line, err := range recording.Lines([]string{filepath.Join(dir, "requests")}) {
+		if err != nil || line.Err != nil {
+			t.Fatal(err, line.Err)
 		}
-		records = append(records, record)
+		records = append(records, line.Record)
 	}
 	return records
 }

@@ -30,14 +30,18 @@ func recordingsOf(t *testing.T, data string, users int64) (byUser map[int64]*pri
 		}
 	})
 	byUser = map[int64]*pricingv1.RecordedRequest{}
-	for record, err := range recording.ReadFiles([]string{filepath.Join(data, "requests")}, func(err error) { warnings = append(warnings, err) }) {
+	for line, err := range recording.Lines([]string{filepath.Join(data, "requests")}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := restorer.Restore(record); got != recording.UserRestored {
-			t.Fatalf("restored %v: %v", got, record)
+		if line.Err != nil {
+			warnings = append(warnings, line.Err)
+			continue
 		}
-		byUser[record.GetRequest().GetUserId()] = record
+		if got := restorer.Restore(line.Record); got != recording.UserRestored {
+			t.Fatalf("restored %v: %v", got, line.Record)
+		}
+		byUser[line.Record.GetRequest().GetUserId()] = line.Record
 	}
 	return byUser, warnings
 }
