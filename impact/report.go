@@ -38,6 +38,8 @@ type Report struct {
 	LargestByPercent []*PriceChange `json:"largest_by_percent,omitempty"`
 	// NotCompared are requests that were not answered by a side, and lines that are no requests.
 	NotCompared []Failures `json:"not_compared,omitempty"`
+	// UnknownUsers are the requests that name their user by a pseudonym that was not resolved: what only some users get shows on neither side.
+	UnknownUsers int `json:"unknown_users,omitempty"`
 	// Notes say how far the answers are those of a server.
 	Notes []string `json:"notes,omitempty"`
 }

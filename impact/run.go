@@ -73,7 +73,7 @@ func Run(ctx context.Context, lines iter.Seq2[recording.Line, error], before, af
 		return nil, ErrNoRequests
 	}
 	report := total.report()
-	report.Notes = r.notes()
+	report.UnknownUsers, report.Notes = r.pseudonyms, r.notes()
 	return report, nil
 }
 

@@ -77,7 +77,7 @@ func impactLine(p *impact.Report) string {
 		return "No request could be compared."
 	}
 	if p.Changed == 0 {
-		return fmt.Sprintf("None of %s gets another answer.", plural(p.Compared, "request", "requests"))
+		return fmt.Sprintf("None of %s gets another answer.", plural(p.Compared, "request", "requests")) + usersLine(p)
 	}
 	verb := "get"
 	if p.Changed == 1 {
@@ -104,7 +104,15 @@ func impactLine(p *impact.Report) string {
 	if answered > 0 {
 		sentences = append(sentences, plural(answered, "request that was refused is answered.", "requests that were refused are answered."))
 	}
-	return strings.Join(sentences, " ")
+	return strings.Join(sentences, " ") + usersLine(p)
+}
+
+// usersLine says that the answers of unknown users tell little of what only some users get.
+func usersLine(p *impact.Report) string {
+	if p.UnknownUsers == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" What only some users get is not in it: the users of %s are not known.", plural(p.UnknownUsers, "request", "requests"))
 }
 
 // pricesLine says how many prices rise and fall.

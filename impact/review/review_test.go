@@ -236,6 +236,10 @@ func TestHeadlinesAreSentences(t *testing.T) {
 		{&review.Review{Changes: full().Changes}, "5 entities differ: 1 added, 1 removed, 3 changed."},
 		{report(0, 0), "No request could be compared."},
 		{report(0, 1), "None of 1 request gets another answer."},
+		{
+			&review.Review{Impact: &impact.Report{Compared: 600, UnknownUsers: 450}},
+			"None of 600 requests gets another answer. What only some users get is not in it: the users of 450 requests are not known.",
+		},
 		{report(1, 8), "1 of 8 requests gets another answer (12.5%)."},
 		{
 			report(2, 1234567, impact.Prices{Currency: "USD", Dearer: impact.Moves{Prices: 2, Median: 5, Largest: 1234567}, Cheaper: impact.Moves{Prices: 1, Median: -99, Largest: -99}}),
