@@ -58,7 +58,17 @@ type Bundle struct {
 	// Rules of the embedded eligibility provider.
 	EligibilityRules []*EligibilityRule `protobuf:"bytes,14,rep,name=eligibility_rules,json=eligibilityRules,proto3" json:"eligibility_rules,omitempty"`
 	// How voucher reward types act on prices.
-	Vouchers      *VoucherSettings `protobuf:"bytes,15,opt,name=vouchers,proto3" json:"vouchers,omitempty"`
+	Vouchers *VoucherSettings `protobuf:"bytes,15,opt,name=vouchers,proto3" json:"vouchers,omitempty"`
+	// Breakers of commands, all scenes together, by command; `shadow.COMMAND` is that of shadow traffic, which otherwise has one of its own with the same values.
+	Breakers map[string]*Breaker `protobuf:"bytes,16,rep,name=breakers,proto3" json:"breakers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Breakers of commands, one for each scene, by command; likewise with `shadow.`. A scene may have other values in its own `breakers`.
+	SceneBreakers map[string]*Breaker `protobuf:"bytes,17,rep,name=scene_breakers,json=sceneBreakers,proto3" json:"scene_breakers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Limits by name, lower_snake_case; `shadow_NAME` is that of shadow traffic, which otherwise is counted apart by the same values.
+	Limits map[string]*Limit `protobuf:"bytes,18,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Capacities that the fleet shares, by name, lower_snake_case; `shadow_NAME` is that of shadow traffic, likewise.
+	HierarchyLimits map[string]*HierarchyLimit `protobuf:"bytes,19,rep,name=hierarchy_limits,json=hierarchyLimits,proto3" json:"hierarchy_limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Policies around every price request.
+	Inbound       *Inbound `protobuf:"bytes,20,opt,name=inbound,proto3" json:"inbound,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -198,6 +208,41 @@ func (x *Bundle) GetVouchers() *VoucherSettings {
 	return nil
 }
 
+func (x *Bundle) GetBreakers() map[string]*Breaker {
+	if x != nil {
+		return x.Breakers
+	}
+	return nil
+}
+
+func (x *Bundle) GetSceneBreakers() map[string]*Breaker {
+	if x != nil {
+		return x.SceneBreakers
+	}
+	return nil
+}
+
+func (x *Bundle) GetLimits() map[string]*Limit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Bundle) GetHierarchyLimits() map[string]*HierarchyLimit {
+	if x != nil {
+		return x.HierarchyLimits
+	}
+	return nil
+}
+
+func (x *Bundle) GetInbound() *Inbound {
+	if x != nil {
+		return x.Inbound
+	}
+	return nil
+}
+
 // Client is one use case of one caller.
 type Client struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -210,7 +255,13 @@ type Client struct {
 	// Names of the scenes that the client may use.
 	AllowedScenes []string `protobuf:"bytes,4,rep,name=allowed_scenes,json=allowedScenes,proto3" json:"allowed_scenes,omitempty"`
 	// For people: team, purpose, contact.
-	Description   string `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
+	Description string `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
+	// Name of the limit that all of the client's requests are counted by. Empty: none.
+	Quota string `protobuf:"bytes,6,opt,name=quota,proto3" json:"quota,omitempty"`
+	// The client may mark its requests as shadow traffic.
+	AllowShadow bool `protobuf:"varint,7,opt,name=allow_shadow,json=allowShadow,proto3" json:"allow_shadow,omitempty"`
+	// Under load, requests of lower priority are refused first; a scene's own priority wins. Default NORMAL.
+	Priority      Priority `protobuf:"varint,8,opt,name=priority,proto3,enum=proscenium.config.v1.Priority" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,11 +331,32 @@ func (x *Client) GetDescription() string {
 	return ""
 }
 
+func (x *Client) GetQuota() string {
+	if x != nil {
+		return x.Quota
+	}
+	return ""
+}
+
+func (x *Client) GetAllowShadow() bool {
+	if x != nil {
+		return x.AllowShadow
+	}
+	return false
+}
+
+func (x *Client) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
 var File_proscenium_config_v1_bundle_proto protoreflect.FileDescriptor
 
 const file_proscenium_config_v1_bundle_proto_rawDesc = "" +
 	"\n" +
-	"!proscenium/config/v1/bundle.proto\x12\x14proscenium.config.v1\x1a\x1bbuf/validate/validate.proto\x1a%proscenium/config/v1/dependency.proto\x1a%proscenium/config/v1/experiment.proto\x1a!proscenium/config/v1/region.proto\x1a\x1fproscenium/config/v1/rule.proto\x1a#proscenium/config/v1/scenario.proto\x1a proscenium/config/v1/scene.proto\"\xfb\a\n" +
+	"!proscenium/config/v1/bundle.proto\x12\x14proscenium.config.v1\x1a\x1bbuf/validate/validate.proto\x1a%proscenium/config/v1/dependency.proto\x1a%proscenium/config/v1/experiment.proto\x1a!proscenium/config/v1/policy.proto\x1a!proscenium/config/v1/region.proto\x1a\x1fproscenium/config/v1/rule.proto\x1a#proscenium/config/v1/scenario.proto\x1a proscenium/config/v1/scene.proto\"\xb5\x0e\n" +
 	"\x06Bundle\x126\n" +
 	"\aregions\x18\x01 \x03(\v2\x1c.proscenium.config.v1.RegionR\aregions\x12M\n" +
 	"\x10price_rule_types\x18\x02 \x03(\v2#.proscenium.config.v1.PriceRuleTypeR\x0epriceRuleTypes\x126\n" +
@@ -303,13 +375,33 @@ const file_proscenium_config_v1_bundle_proto_rawDesc = "" +
 	"\vexperiments\x18\f \x03(\v2 .proscenium.config.v1.ExperimentR\vexperiments\x124\n" +
 	"\x06caches\x18\r \x01(\v2\x1c.proscenium.config.v1.CachesR\x06caches\x12R\n" +
 	"\x11eligibility_rules\x18\x0e \x03(\v2%.proscenium.config.v1.EligibilityRuleR\x10eligibilityRules\x12A\n" +
-	"\bvouchers\x18\x0f \x01(\v2%.proscenium.config.v1.VoucherSettingsR\bvouchers\"\xe9\x01\n" +
+	"\bvouchers\x18\x0f \x01(\v2%.proscenium.config.v1.VoucherSettingsR\bvouchers\x12F\n" +
+	"\bbreakers\x18\x10 \x03(\v2*.proscenium.config.v1.Bundle.BreakersEntryR\bbreakers\x12V\n" +
+	"\x0escene_breakers\x18\x11 \x03(\v2/.proscenium.config.v1.Bundle.SceneBreakersEntryR\rsceneBreakers\x12a\n" +
+	"\x06limits\x18\x12 \x03(\v2(.proscenium.config.v1.Bundle.LimitsEntryB\x1f\xbaH\x1c\x9a\x01\x19\"\x17r\x15\x18d2\x11^[a-z][a-z0-9_]*$R\x06limits\x12}\n" +
+	"\x10hierarchy_limits\x18\x13 \x03(\v21.proscenium.config.v1.Bundle.HierarchyLimitsEntryB\x1f\xbaH\x1c\x9a\x01\x19\"\x17r\x15\x18d2\x11^[a-z][a-z0-9_]*$R\x0fhierarchyLimits\x127\n" +
+	"\ainbound\x18\x14 \x01(\v2\x1d.proscenium.config.v1.InboundR\ainbound\x1aZ\n" +
+	"\rBreakersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x123\n" +
+	"\x05value\x18\x02 \x01(\v2\x1d.proscenium.config.v1.BreakerR\x05value:\x028\x01\x1a_\n" +
+	"\x12SceneBreakersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x123\n" +
+	"\x05value\x18\x02 \x01(\v2\x1d.proscenium.config.v1.BreakerR\x05value:\x028\x01\x1aV\n" +
+	"\vLimitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
+	"\x05value\x18\x02 \x01(\v2\x1b.proscenium.config.v1.LimitR\x05value:\x028\x01\x1ah\n" +
+	"\x14HierarchyLimitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12:\n" +
+	"\x05value\x18\x02 \x01(\v2$.proscenium.config.v1.HierarchyLimitR\x05value:\x028\x01\"\xe8\x02\n" +
 	"\x06Client\x12\x17\n" +
 	"\x02id\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x02id\x12.\n" +
 	"\x04name\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18d2\x11^[a-z][a-z0-9_]*$R\x04name\x129\n" +
 	"\x0ecredential_ids\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10 \x18\x01\"\x06r\x04\x10\x01\x18dR\rcredentialIds\x12/\n" +
 	"\x0eallowed_scenes\x18\x04 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\rallowedScenes\x12*\n" +
-	"\vdescription\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\vdescriptionB\xc7\x01\n" +
+	"\vdescription\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\vdescription\x12\x14\n" +
+	"\x05quota\x18\x06 \x01(\tR\x05quota\x12!\n" +
+	"\fallow_shadow\x18\a \x01(\bR\vallowShadow\x12D\n" +
+	"\bpriority\x18\b \x01(\x0e2\x1e.proscenium.config.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriorityB\xc7\x01\n" +
 	"\x18com.proscenium.config.v1B\vBundleProtoP\x01Z,proscenium/gen/proscenium/config/v1;configv1\xa2\x02\x03PCX\xaa\x02\x14Proscenium.Config.V1\xca\x02\x14Proscenium\\Config\\V1\xe2\x02 Proscenium\\Config\\V1\\GPBMetadata\xea\x02\x16Proscenium::Config::V1b\x06proto3"
 
 var (
@@ -324,46 +416,65 @@ func file_proscenium_config_v1_bundle_proto_rawDescGZIP() []byte {
 	return file_proscenium_config_v1_bundle_proto_rawDescData
 }
 
-var file_proscenium_config_v1_bundle_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_proscenium_config_v1_bundle_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_proscenium_config_v1_bundle_proto_goTypes = []any{
 	(*Bundle)(nil),          // 0: proscenium.config.v1.Bundle
 	(*Client)(nil),          // 1: proscenium.config.v1.Client
-	(*Region)(nil),          // 2: proscenium.config.v1.Region
-	(*PriceRuleType)(nil),   // 3: proscenium.config.v1.PriceRuleType
-	(*Scenario)(nil),        // 4: proscenium.config.v1.Scenario
-	(*Scene)(nil),           // 5: proscenium.config.v1.Scene
-	(*ExclusionRule)(nil),   // 6: proscenium.config.v1.ExclusionRule
-	(*InclusionRule)(nil),   // 7: proscenium.config.v1.InclusionRule
-	(*VoucherPool)(nil),     // 8: proscenium.config.v1.VoucherPool
-	(*BypassRule)(nil),      // 9: proscenium.config.v1.BypassRule
-	(*Dependency)(nil),      // 10: proscenium.config.v1.Dependency
-	(*Downgrade)(nil),       // 11: proscenium.config.v1.Downgrade
-	(*Experiment)(nil),      // 12: proscenium.config.v1.Experiment
-	(*Caches)(nil),          // 13: proscenium.config.v1.Caches
-	(*EligibilityRule)(nil), // 14: proscenium.config.v1.EligibilityRule
-	(*VoucherSettings)(nil), // 15: proscenium.config.v1.VoucherSettings
+	nil,                     // 2: proscenium.config.v1.Bundle.BreakersEntry
+	nil,                     // 3: proscenium.config.v1.Bundle.SceneBreakersEntry
+	nil,                     // 4: proscenium.config.v1.Bundle.LimitsEntry
+	nil,                     // 5: proscenium.config.v1.Bundle.HierarchyLimitsEntry
+	(*Region)(nil),          // 6: proscenium.config.v1.Region
+	(*PriceRuleType)(nil),   // 7: proscenium.config.v1.PriceRuleType
+	(*Scenario)(nil),        // 8: proscenium.config.v1.Scenario
+	(*Scene)(nil),           // 9: proscenium.config.v1.Scene
+	(*ExclusionRule)(nil),   // 10: proscenium.config.v1.ExclusionRule
+	(*InclusionRule)(nil),   // 11: proscenium.config.v1.InclusionRule
+	(*VoucherPool)(nil),     // 12: proscenium.config.v1.VoucherPool
+	(*BypassRule)(nil),      // 13: proscenium.config.v1.BypassRule
+	(*Dependency)(nil),      // 14: proscenium.config.v1.Dependency
+	(*Downgrade)(nil),       // 15: proscenium.config.v1.Downgrade
+	(*Experiment)(nil),      // 16: proscenium.config.v1.Experiment
+	(*Caches)(nil),          // 17: proscenium.config.v1.Caches
+	(*EligibilityRule)(nil), // 18: proscenium.config.v1.EligibilityRule
+	(*VoucherSettings)(nil), // 19: proscenium.config.v1.VoucherSettings
+	(*Inbound)(nil),         // 20: proscenium.config.v1.Inbound
+	(Priority)(0),           // 21: proscenium.config.v1.Priority
+	(*Breaker)(nil),         // 22: proscenium.config.v1.Breaker
+	(*Limit)(nil),           // 23: proscenium.config.v1.Limit
+	(*HierarchyLimit)(nil),  // 24: proscenium.config.v1.HierarchyLimit
 }
 var file_proscenium_config_v1_bundle_proto_depIdxs = []int32{
-	2,  // 0: proscenium.config.v1.Bundle.regions:type_name -> proscenium.config.v1.Region
-	3,  // 1: proscenium.config.v1.Bundle.price_rule_types:type_name -> proscenium.config.v1.PriceRuleType
+	6,  // 0: proscenium.config.v1.Bundle.regions:type_name -> proscenium.config.v1.Region
+	7,  // 1: proscenium.config.v1.Bundle.price_rule_types:type_name -> proscenium.config.v1.PriceRuleType
 	1,  // 2: proscenium.config.v1.Bundle.clients:type_name -> proscenium.config.v1.Client
-	4,  // 3: proscenium.config.v1.Bundle.scenarios:type_name -> proscenium.config.v1.Scenario
-	5,  // 4: proscenium.config.v1.Bundle.scenes:type_name -> proscenium.config.v1.Scene
-	6,  // 5: proscenium.config.v1.Bundle.exclusion_rules:type_name -> proscenium.config.v1.ExclusionRule
-	7,  // 6: proscenium.config.v1.Bundle.inclusion_rules:type_name -> proscenium.config.v1.InclusionRule
-	8,  // 7: proscenium.config.v1.Bundle.voucher_pools:type_name -> proscenium.config.v1.VoucherPool
-	9,  // 8: proscenium.config.v1.Bundle.bypass_rules:type_name -> proscenium.config.v1.BypassRule
-	10, // 9: proscenium.config.v1.Bundle.dependencies:type_name -> proscenium.config.v1.Dependency
-	11, // 10: proscenium.config.v1.Bundle.downgrades:type_name -> proscenium.config.v1.Downgrade
-	12, // 11: proscenium.config.v1.Bundle.experiments:type_name -> proscenium.config.v1.Experiment
-	13, // 12: proscenium.config.v1.Bundle.caches:type_name -> proscenium.config.v1.Caches
-	14, // 13: proscenium.config.v1.Bundle.eligibility_rules:type_name -> proscenium.config.v1.EligibilityRule
-	15, // 14: proscenium.config.v1.Bundle.vouchers:type_name -> proscenium.config.v1.VoucherSettings
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	8,  // 3: proscenium.config.v1.Bundle.scenarios:type_name -> proscenium.config.v1.Scenario
+	9,  // 4: proscenium.config.v1.Bundle.scenes:type_name -> proscenium.config.v1.Scene
+	10, // 5: proscenium.config.v1.Bundle.exclusion_rules:type_name -> proscenium.config.v1.ExclusionRule
+	11, // 6: proscenium.config.v1.Bundle.inclusion_rules:type_name -> proscenium.config.v1.InclusionRule
+	12, // 7: proscenium.config.v1.Bundle.voucher_pools:type_name -> proscenium.config.v1.VoucherPool
+	13, // 8: proscenium.config.v1.Bundle.bypass_rules:type_name -> proscenium.config.v1.BypassRule
+	14, // 9: proscenium.config.v1.Bundle.dependencies:type_name -> proscenium.config.v1.Dependency
+	15, // 10: proscenium.config.v1.Bundle.downgrades:type_name -> proscenium.config.v1.Downgrade
+	16, // 11: proscenium.config.v1.Bundle.experiments:type_name -> proscenium.config.v1.Experiment
+	17, // 12: proscenium.config.v1.Bundle.caches:type_name -> proscenium.config.v1.Caches
+	18, // 13: proscenium.config.v1.Bundle.eligibility_rules:type_name -> proscenium.config.v1.EligibilityRule
+	19, // 14: proscenium.config.v1.Bundle.vouchers:type_name -> proscenium.config.v1.VoucherSettings
+	2,  // 15: proscenium.config.v1.Bundle.breakers:type_name -> proscenium.config.v1.Bundle.BreakersEntry
+	3,  // 16: proscenium.config.v1.Bundle.scene_breakers:type_name -> proscenium.config.v1.Bundle.SceneBreakersEntry
+	4,  // 17: proscenium.config.v1.Bundle.limits:type_name -> proscenium.config.v1.Bundle.LimitsEntry
+	5,  // 18: proscenium.config.v1.Bundle.hierarchy_limits:type_name -> proscenium.config.v1.Bundle.HierarchyLimitsEntry
+	20, // 19: proscenium.config.v1.Bundle.inbound:type_name -> proscenium.config.v1.Inbound
+	21, // 20: proscenium.config.v1.Client.priority:type_name -> proscenium.config.v1.Priority
+	22, // 21: proscenium.config.v1.Bundle.BreakersEntry.value:type_name -> proscenium.config.v1.Breaker
+	22, // 22: proscenium.config.v1.Bundle.SceneBreakersEntry.value:type_name -> proscenium.config.v1.Breaker
+	23, // 23: proscenium.config.v1.Bundle.LimitsEntry.value:type_name -> proscenium.config.v1.Limit
+	24, // 24: proscenium.config.v1.Bundle.HierarchyLimitsEntry.value:type_name -> proscenium.config.v1.HierarchyLimit
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_proscenium_config_v1_bundle_proto_init() }
@@ -373,6 +484,7 @@ func file_proscenium_config_v1_bundle_proto_init() {
 	}
 	file_proscenium_config_v1_dependency_proto_init()
 	file_proscenium_config_v1_experiment_proto_init()
+	file_proscenium_config_v1_policy_proto_init()
 	file_proscenium_config_v1_region_proto_init()
 	file_proscenium_config_v1_rule_proto_init()
 	file_proscenium_config_v1_scenario_proto_init()
@@ -383,7 +495,7 @@ func file_proscenium_config_v1_bundle_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proscenium_config_v1_bundle_proto_rawDesc), len(file_proscenium_config_v1_bundle_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

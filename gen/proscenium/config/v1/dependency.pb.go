@@ -91,9 +91,17 @@ type Dependency struct {
 	// At most this many calls of one query at once. 0: 8.
 	MaxParallel int32 `protobuf:"varint,5,opt,name=max_parallel,json=maxParallel,proto3" json:"max_parallel,omitempty"`
 	// A call takes at most this long, all attempts together. Default 500ms. Embedded providers answer from memory and ignore it.
-	Timeout       *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Names of limits that calls are counted by; a query of several batches counts as so many calls.
+	Limits []string `protobuf:"bytes,7,rep,name=limits,proto3" json:"limits,omitempty"`
+	// Queue that calls take their share from. Absent: none.
+	RateLimiter *RateLimiter `protobuf:"bytes,8,opt,name=rate_limiter,json=rateLimiter,proto3" json:"rate_limiter,omitempty"`
+	// At most this many calls of the process at once, in all regions together; more are refused. 0: no bound.
+	MaxConcurrent int32 `protobuf:"varint,9,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
+	// The same of shadow traffic, which is counted apart. 0: as max_concurrent.
+	ShadowMaxConcurrent int32 `protobuf:"varint,10,opt,name=shadow_max_concurrent,json=shadowMaxConcurrent,proto3" json:"shadow_max_concurrent,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Dependency) Reset() {
@@ -166,6 +174,34 @@ func (x *Dependency) GetTimeout() *durationpb.Duration {
 		return x.Timeout
 	}
 	return nil
+}
+
+func (x *Dependency) GetLimits() []string {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Dependency) GetRateLimiter() *RateLimiter {
+	if x != nil {
+		return x.RateLimiter
+	}
+	return nil
+}
+
+func (x *Dependency) GetMaxConcurrent() int32 {
+	if x != nil {
+		return x.MaxConcurrent
+	}
+	return 0
+}
+
+func (x *Dependency) GetShadowMaxConcurrent() int32 {
+	if x != nil {
+		return x.ShadowMaxConcurrent
+	}
+	return 0
 }
 
 // Provider is one implementation of a command.
@@ -525,13 +561,15 @@ func (x *TlsClient) GetServerName() string {
 	return ""
 }
 
-// Caches of unfiltered price records, in memory.
+// Caches of unfiltered price records: in the memory of each process and, where `redis` says so, in Redis for all. Live and shadow traffic have caches apart.
 type Caches struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records with stock, for scenes that need stock.
 	PriceStock *Cache `protobuf:"bytes,1,opt,name=price_stock,json=priceStock,proto3" json:"price_stock,omitempty"`
 	// Records with the sold-out mark only, for the others.
-	PriceSoldOut  *Cache `protobuf:"bytes,2,opt,name=price_sold_out,json=priceSoldOut,proto3" json:"price_sold_out,omitempty"`
+	PriceSoldOut *Cache `protobuf:"bytes,2,opt,name=price_sold_out,json=priceSoldOut,proto3" json:"price_sold_out,omitempty"`
+	// Purges on every process what a stream of price and stock events names. Absent: no stream is read.
+	ChangeStream  *ChangeStream `protobuf:"bytes,3,opt,name=change_stream,json=changeStream,proto3" json:"change_stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,16 +618,29 @@ func (x *Caches) GetPriceSoldOut() *Cache {
 	return nil
 }
 
+func (x *Caches) GetChangeStream() *ChangeStream {
+	if x != nil {
+		return x.ChangeStream
+	}
+	return nil
+}
+
 type Cache struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records are cached.
+	// Records are cached in memory.
 	Enabled bool `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
 	// An entry is served for at most this long. Default 5s.
 	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	// At most this many items and models are kept. 0: 100,000.
-	MaxEntries    int64 `protobuf:"varint,3,opt,name=max_entries,json=maxEntries,proto3" json:"max_entries,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxEntries int64 `protobuf:"varint,3,opt,name=max_entries,json=maxEntries,proto3" json:"max_entries,omitempty"`
+	// Records are kept in Redis, too: what one process loaded, the others need not. Absent: in memory only.
+	Redis *RedisCache `protobuf:"bytes,4,opt,name=redis,proto3" json:"redis,omitempty"`
+	// When the provider fails, an entry that ended at most this long ago is served instead, and the answer lists the degradation STALE_PRICES. Absent: never.
+	StaleOnError *durationpb.Duration `protobuf:"bytes,5,opt,name=stale_on_error,json=staleOnError,proto3" json:"stale_on_error,omitempty"`
+	// While one request loads an entry that ended at most this long ago, others take the old one instead of waiting. Absent: they wait.
+	StaleWhileLoading *durationpb.Duration `protobuf:"bytes,6,opt,name=stale_while_loading,json=staleWhileLoading,proto3" json:"stale_while_loading,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Cache) Reset() {
@@ -643,11 +694,140 @@ func (x *Cache) GetMaxEntries() int64 {
 	return 0
 }
 
+func (x *Cache) GetRedis() *RedisCache {
+	if x != nil {
+		return x.Redis
+	}
+	return nil
+}
+
+func (x *Cache) GetStaleOnError() *durationpb.Duration {
+	if x != nil {
+		return x.StaleOnError
+	}
+	return nil
+}
+
+func (x *Cache) GetStaleWhileLoading() *durationpb.Duration {
+	if x != nil {
+		return x.StaleWhileLoading
+	}
+	return nil
+}
+
+type RedisCache struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Records are kept in Redis.
+	Enabled bool `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// An entry is served for at most this long after it was loaded. Default 30s.
+	Ttl           *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedisCache) Reset() {
+	*x = RedisCache{}
+	mi := &file_proscenium_config_v1_dependency_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedisCache) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedisCache) ProtoMessage() {}
+
+func (x *RedisCache) ProtoReflect() protoreflect.Message {
+	mi := &file_proscenium_config_v1_dependency_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedisCache.ProtoReflect.Descriptor instead.
+func (*RedisCache) Descriptor() ([]byte, []int) {
+	return file_proscenium_config_v1_dependency_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RedisCache) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *RedisCache) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+type ChangeStream struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Key of the Redis stream below the process's prefix, such as price_stock_events; entries have the fields region, item_id and, for one model, model_id.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Events of an item within this time are one purge. Default 100ms.
+	Debounce      *durationpb.Duration `protobuf:"bytes,2,opt,name=debounce,proto3" json:"debounce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeStream) Reset() {
+	*x = ChangeStream{}
+	mi := &file_proscenium_config_v1_dependency_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeStream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeStream) ProtoMessage() {}
+
+func (x *ChangeStream) ProtoReflect() protoreflect.Message {
+	mi := &file_proscenium_config_v1_dependency_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeStream.ProtoReflect.Descriptor instead.
+func (*ChangeStream) Descriptor() ([]byte, []int) {
+	return file_proscenium_config_v1_dependency_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ChangeStream) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *ChangeStream) GetDebounce() *durationpb.Duration {
+	if x != nil {
+		return x.Debounce
+	}
+	return nil
+}
+
 var File_proscenium_config_v1_dependency_proto protoreflect.FileDescriptor
 
 const file_proscenium_config_v1_dependency_proto_rawDesc = "" +
 	"\n" +
-	"%proscenium/config/v1/dependency.proto\x12\x14proscenium.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbd\x03\n" +
+	"%proscenium/config/v1/dependency.proto\x12\x14proscenium.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a!proscenium/config/v1/policy.proto\"\x9c\x05\n" +
 	"\n" +
 	"Dependency\x123\n" +
 	"\acommand\x18\x01 \x01(\tB\x19\xbaH\x16r\x142\x12^[a-z_]+\\.[a-z_]+$R\acommand\x12:\n" +
@@ -657,7 +837,13 @@ const file_proscenium_config_v1_dependency_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\x90N(\x00R\bmaxBatch\x12-\n" +
 	"\fmax_parallel\x18\x05 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x80\x02(\x00R\vmaxParallel\x12A\n" +
-	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<*\x00R\atimeout\x1aZ\n" +
+	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<*\x00R\atimeout\x12\"\n" +
+	"\x06limits\x18\a \x03(\tB\n" +
+	"\xbaH\a\x92\x01\x04\x10\x10\x18\x01R\x06limits\x12D\n" +
+	"\frate_limiter\x18\b \x01(\v2!.proscenium.config.v1.RateLimiterR\vrateLimiter\x122\n" +
+	"\x0emax_concurrent\x18\t \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\rmaxConcurrent\x12?\n" +
+	"\x15shadow_max_concurrent\x18\n" +
+	" \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x13shadowMaxConcurrent\x1aZ\n" +
 	"\fRegionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x124\n" +
 	"\x05value\x18\x02 \x01(\v2\x1e.proscenium.config.v1.ProviderR\x05value:\x028\x01\"\xa2\x01\n" +
@@ -687,16 +873,28 @@ const file_proscenium_config_v1_dependency_proto_rawDesc = "" +
 	"\bkey_file\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\akeyFile\x12)\n" +
 	"\vserver_name\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfd\x01R\n" +
 	"serverName:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
-	"\x0ftls_client.pair\x12;cert_file and key_file belong together: set both or neither\x1a/(this.cert_file == '') == (this.key_file == '')\"\x89\x01\n" +
+	"\x0ftls_client.pair\x12;cert_file and key_file belong together: set both or neither\x1a/(this.cert_file == '') == (this.key_file == '')\"\xd2\x01\n" +
 	"\x06Caches\x12<\n" +
 	"\vprice_stock\x18\x01 \x01(\v2\x1b.proscenium.config.v1.CacheR\n" +
 	"priceStock\x12A\n" +
-	"\x0eprice_sold_out\x18\x02 \x01(\v2\x1b.proscenium.config.v1.CacheR\fpriceSoldOut\"\x8d\x01\n" +
+	"\x0eprice_sold_out\x18\x02 \x01(\v2\x1b.proscenium.config.v1.CacheR\fpriceSoldOut\x12G\n" +
+	"\rchange_stream\x18\x03 \x01(\v2\".proscenium.config.v1.ChangeStreamR\fchangeStream\"\xf0\x02\n" +
 	"\x05Cache\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12;\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x05*\x00R\x03ttl\x12-\n" +
 	"\vmax_entries\x18\x03 \x01(\x03B\f\xbaH\t\"\a\x18\x80\xc2\xd7/(\x00R\n" +
-	"maxEntries*d\n" +
+	"maxEntries\x126\n" +
+	"\x05redis\x18\x04 \x01(\v2 .proscenium.config.v1.RedisCacheR\x05redis\x12O\n" +
+	"\x0estale_on_error\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x05*\x00R\fstaleOnError\x12X\n" +
+	"\x13stale_while_loading\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c*\x00R\x11staleWhileLoading\"c\n" +
+	"\n" +
+	"RedisCache\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12;\n" +
+	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x05*\x00R\x03ttl\"v\n" +
+	"\fChangeStream\x12!\n" +
+	"\x06stream\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x06stream\x12C\n" +
+	"\bdebounce\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<*\x00R\bdebounce*d\n" +
 	"\bProtocol\x12\x18\n" +
 	"\x14PROTOCOL_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10PROTOCOL_CONNECT\x10\x01\x12\x11\n" +
@@ -717,7 +915,7 @@ func file_proscenium_config_v1_dependency_proto_rawDescGZIP() []byte {
 }
 
 var file_proscenium_config_v1_dependency_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_proscenium_config_v1_dependency_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_proscenium_config_v1_dependency_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_proscenium_config_v1_dependency_proto_goTypes = []any{
 	(Protocol)(0),               // 0: proscenium.config.v1.Protocol
 	(*Dependency)(nil),          // 1: proscenium.config.v1.Dependency
@@ -728,29 +926,39 @@ var file_proscenium_config_v1_dependency_proto_goTypes = []any{
 	(*TlsClient)(nil),           // 6: proscenium.config.v1.TlsClient
 	(*Caches)(nil),              // 7: proscenium.config.v1.Caches
 	(*Cache)(nil),               // 8: proscenium.config.v1.Cache
-	nil,                         // 9: proscenium.config.v1.Dependency.RegionsEntry
-	(*durationpb.Duration)(nil), // 10: google.protobuf.Duration
+	(*RedisCache)(nil),          // 9: proscenium.config.v1.RedisCache
+	(*ChangeStream)(nil),        // 10: proscenium.config.v1.ChangeStream
+	nil,                         // 11: proscenium.config.v1.Dependency.RegionsEntry
+	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
+	(*RateLimiter)(nil),         // 13: proscenium.config.v1.RateLimiter
 }
 var file_proscenium_config_v1_dependency_proto_depIdxs = []int32{
 	2,  // 0: proscenium.config.v1.Dependency.provider:type_name -> proscenium.config.v1.Provider
-	9,  // 1: proscenium.config.v1.Dependency.regions:type_name -> proscenium.config.v1.Dependency.RegionsEntry
-	10, // 2: proscenium.config.v1.Dependency.timeout:type_name -> google.protobuf.Duration
-	3,  // 3: proscenium.config.v1.Provider.embedded:type_name -> proscenium.config.v1.EmbeddedProvider
-	4,  // 4: proscenium.config.v1.Provider.connect:type_name -> proscenium.config.v1.ConnectProvider
-	0,  // 5: proscenium.config.v1.ConnectProvider.protocol:type_name -> proscenium.config.v1.Protocol
-	5,  // 6: proscenium.config.v1.ConnectProvider.retries:type_name -> proscenium.config.v1.Retries
-	10, // 7: proscenium.config.v1.ConnectProvider.hedging_delay:type_name -> google.protobuf.Duration
-	6,  // 8: proscenium.config.v1.ConnectProvider.tls:type_name -> proscenium.config.v1.TlsClient
-	10, // 9: proscenium.config.v1.Retries.backoff:type_name -> google.protobuf.Duration
-	8,  // 10: proscenium.config.v1.Caches.price_stock:type_name -> proscenium.config.v1.Cache
-	8,  // 11: proscenium.config.v1.Caches.price_sold_out:type_name -> proscenium.config.v1.Cache
-	10, // 12: proscenium.config.v1.Cache.ttl:type_name -> google.protobuf.Duration
-	2,  // 13: proscenium.config.v1.Dependency.RegionsEntry.value:type_name -> proscenium.config.v1.Provider
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	11, // 1: proscenium.config.v1.Dependency.regions:type_name -> proscenium.config.v1.Dependency.RegionsEntry
+	12, // 2: proscenium.config.v1.Dependency.timeout:type_name -> google.protobuf.Duration
+	13, // 3: proscenium.config.v1.Dependency.rate_limiter:type_name -> proscenium.config.v1.RateLimiter
+	3,  // 4: proscenium.config.v1.Provider.embedded:type_name -> proscenium.config.v1.EmbeddedProvider
+	4,  // 5: proscenium.config.v1.Provider.connect:type_name -> proscenium.config.v1.ConnectProvider
+	0,  // 6: proscenium.config.v1.ConnectProvider.protocol:type_name -> proscenium.config.v1.Protocol
+	5,  // 7: proscenium.config.v1.ConnectProvider.retries:type_name -> proscenium.config.v1.Retries
+	12, // 8: proscenium.config.v1.ConnectProvider.hedging_delay:type_name -> google.protobuf.Duration
+	6,  // 9: proscenium.config.v1.ConnectProvider.tls:type_name -> proscenium.config.v1.TlsClient
+	12, // 10: proscenium.config.v1.Retries.backoff:type_name -> google.protobuf.Duration
+	8,  // 11: proscenium.config.v1.Caches.price_stock:type_name -> proscenium.config.v1.Cache
+	8,  // 12: proscenium.config.v1.Caches.price_sold_out:type_name -> proscenium.config.v1.Cache
+	10, // 13: proscenium.config.v1.Caches.change_stream:type_name -> proscenium.config.v1.ChangeStream
+	12, // 14: proscenium.config.v1.Cache.ttl:type_name -> google.protobuf.Duration
+	9,  // 15: proscenium.config.v1.Cache.redis:type_name -> proscenium.config.v1.RedisCache
+	12, // 16: proscenium.config.v1.Cache.stale_on_error:type_name -> google.protobuf.Duration
+	12, // 17: proscenium.config.v1.Cache.stale_while_loading:type_name -> google.protobuf.Duration
+	12, // 18: proscenium.config.v1.RedisCache.ttl:type_name -> google.protobuf.Duration
+	12, // 19: proscenium.config.v1.ChangeStream.debounce:type_name -> google.protobuf.Duration
+	2,  // 20: proscenium.config.v1.Dependency.RegionsEntry.value:type_name -> proscenium.config.v1.Provider
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_proscenium_config_v1_dependency_proto_init() }
@@ -758,6 +966,7 @@ func file_proscenium_config_v1_dependency_proto_init() {
 	if File_proscenium_config_v1_dependency_proto != nil {
 		return
 	}
+	file_proscenium_config_v1_policy_proto_init()
 	file_proscenium_config_v1_dependency_proto_msgTypes[1].OneofWrappers = []any{
 		(*Provider_Embedded)(nil),
 		(*Provider_Connect)(nil),
@@ -768,7 +977,7 @@ func file_proscenium_config_v1_dependency_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proscenium_config_v1_dependency_proto_rawDesc), len(file_proscenium_config_v1_dependency_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -60,7 +60,15 @@ type Scene struct {
 	// A request may ask for the trace.
 	AllowExplain bool `protobuf:"varint,17,opt,name=allow_explain,json=allowExplain,proto3" json:"allow_explain,omitempty"`
 	// Every request of this scene is an order flow: caches are bypassed.
-	OrderFlow     bool `protobuf:"varint,18,opt,name=order_flow,json=orderFlow,proto3" json:"order_flow,omitempty"`
+	OrderFlow bool `protobuf:"varint,18,opt,name=order_flow,json=orderFlow,proto3" json:"order_flow,omitempty"`
+	// Names of limits that the scene's requests are counted by.
+	Limits []string `protobuf:"bytes,19,rep,name=limits,proto3" json:"limits,omitempty"`
+	// The scene's own breakers by command, instead of those in scene_breakers; `shadow.COMMAND` for shadow traffic.
+	Breakers map[string]*Breaker `protobuf:"bytes,20,rep,name=breakers,proto3" json:"breakers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Under load, requests of lower priority are refused first. Default: that of the client that calls.
+	Priority Priority `protobuf:"varint,21,opt,name=priority,proto3,enum=proscenium.config.v1.Priority" json:"priority,omitempty"`
+	// Queue that the scene's requests take their share from. Absent: none.
+	RateLimiter   *RateLimiter `protobuf:"bytes,22,opt,name=rate_limiter,json=rateLimiter,proto3" json:"rate_limiter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -219,6 +227,34 @@ func (x *Scene) GetOrderFlow() bool {
 		return x.OrderFlow
 	}
 	return false
+}
+
+func (x *Scene) GetLimits() []string {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Scene) GetBreakers() map[string]*Breaker {
+	if x != nil {
+		return x.Breakers
+	}
+	return nil
+}
+
+func (x *Scene) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *Scene) GetRateLimiter() *RateLimiter {
+	if x != nil {
+		return x.RateLimiter
+	}
+	return nil
 }
 
 type SceneVoucher struct {
@@ -855,7 +891,8 @@ var File_proscenium_config_v1_scene_proto protoreflect.FileDescriptor
 
 const file_proscenium_config_v1_scene_proto_rawDesc = "" +
 	"\n" +
-	" proscenium/config/v1/scene.proto\x12\x14proscenium.config.v1\x1a\x1bbuf/validate/validate.proto\x1a#proscenium/config/v1/scenario.proto\"\xdd\a\n" +
+	" proscenium/config/v1/scene.proto\x12\x14proscenium.config.v1\x1a\x1bbuf/validate/validate.proto\x1a!proscenium/config/v1/policy.proto\x1a#proscenium/config/v1/scenario.proto\"\xb0\n" +
+	"\n" +
 	"\x05Scene\x12\x17\n" +
 	"\x02id\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x02id\x12.\n" +
 	"\x04name\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15\x18d2\x11^[a-z][a-z0-9_]*$R\x04name\x12*\n" +
@@ -876,7 +913,15 @@ const file_proscenium_config_v1_scene_proto_rawDesc = "" +
 	"\aab_test\x18\x10 \x01(\tR\x06abTest\x12#\n" +
 	"\rallow_explain\x18\x11 \x01(\bR\fallowExplain\x12\x1d\n" +
 	"\n" +
-	"order_flow\x18\x12 \x01(\bR\torderFlow\"\xd5\x03\n" +
+	"order_flow\x18\x12 \x01(\bR\torderFlow\x12\"\n" +
+	"\x06limits\x18\x13 \x03(\tB\n" +
+	"\xbaH\a\x92\x01\x04\x10\x10\x18\x01R\x06limits\x12E\n" +
+	"\bbreakers\x18\x14 \x03(\v2).proscenium.config.v1.Scene.BreakersEntryR\bbreakers\x12D\n" +
+	"\bpriority\x18\x15 \x01(\x0e2\x1e.proscenium.config.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12D\n" +
+	"\frate_limiter\x18\x16 \x01(\v2!.proscenium.config.v1.RateLimiterR\vrateLimiter\x1aZ\n" +
+	"\rBreakersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x123\n" +
+	"\x05value\x18\x02 \x01(\v2\x1d.proscenium.config.v1.BreakerR\x05value:\x028\x01\"\xd5\x03\n" +
 	"\fSceneVoucher\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12=\n" +
 	"\x1bneed_applied_voucher_detail\x18\x02 \x01(\bR\x18needAppliedVoucherDetail\x12+\n" +
@@ -937,7 +982,7 @@ func file_proscenium_config_v1_scene_proto_rawDescGZIP() []byte {
 	return file_proscenium_config_v1_scene_proto_rawDescData
 }
 
-var file_proscenium_config_v1_scene_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_proscenium_config_v1_scene_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_proscenium_config_v1_scene_proto_goTypes = []any{
 	(*Scene)(nil),                  // 0: proscenium.config.v1.Scene
 	(*SceneVoucher)(nil),           // 1: proscenium.config.v1.SceneVoucher
@@ -949,10 +994,14 @@ var file_proscenium_config_v1_scene_proto_goTypes = []any{
 	(*SceneTax)(nil),               // 7: proscenium.config.v1.SceneTax
 	(*SceneStock)(nil),             // 8: proscenium.config.v1.SceneStock
 	(*SceneDowngrade)(nil),         // 9: proscenium.config.v1.SceneDowngrade
-	(TimeMode)(0),                  // 10: proscenium.config.v1.TimeMode
+	nil,                            // 10: proscenium.config.v1.Scene.BreakersEntry
+	(TimeMode)(0),                  // 11: proscenium.config.v1.TimeMode
+	(Priority)(0),                  // 12: proscenium.config.v1.Priority
+	(*RateLimiter)(nil),            // 13: proscenium.config.v1.RateLimiter
+	(*Breaker)(nil),                // 14: proscenium.config.v1.Breaker
 }
 var file_proscenium_config_v1_scene_proto_depIdxs = []int32{
-	10, // 0: proscenium.config.v1.Scene.time_mode:type_name -> proscenium.config.v1.TimeMode
+	11, // 0: proscenium.config.v1.Scene.time_mode:type_name -> proscenium.config.v1.TimeMode
 	1,  // 1: proscenium.config.v1.Scene.voucher:type_name -> proscenium.config.v1.SceneVoucher
 	2,  // 2: proscenium.config.v1.Scene.product_promotion:type_name -> proscenium.config.v1.SceneProductPromotion
 	3,  // 3: proscenium.config.v1.Scene.model_display:type_name -> proscenium.config.v1.SceneModelDisplay
@@ -962,11 +1011,15 @@ var file_proscenium_config_v1_scene_proto_depIdxs = []int32{
 	7,  // 7: proscenium.config.v1.Scene.tax:type_name -> proscenium.config.v1.SceneTax
 	8,  // 8: proscenium.config.v1.Scene.stock:type_name -> proscenium.config.v1.SceneStock
 	9,  // 9: proscenium.config.v1.Scene.downgrade:type_name -> proscenium.config.v1.SceneDowngrade
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 10: proscenium.config.v1.Scene.breakers:type_name -> proscenium.config.v1.Scene.BreakersEntry
+	12, // 11: proscenium.config.v1.Scene.priority:type_name -> proscenium.config.v1.Priority
+	13, // 12: proscenium.config.v1.Scene.rate_limiter:type_name -> proscenium.config.v1.RateLimiter
+	14, // 13: proscenium.config.v1.Scene.BreakersEntry.value:type_name -> proscenium.config.v1.Breaker
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_proscenium_config_v1_scene_proto_init() }
@@ -974,6 +1027,7 @@ func file_proscenium_config_v1_scene_proto_init() {
 	if File_proscenium_config_v1_scene_proto != nil {
 		return
 	}
+	file_proscenium_config_v1_policy_proto_init()
 	file_proscenium_config_v1_scenario_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -981,7 +1035,7 @@ func file_proscenium_config_v1_scene_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proscenium_config_v1_scene_proto_rawDesc), len(file_proscenium_config_v1_scene_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

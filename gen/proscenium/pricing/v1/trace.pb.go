@@ -46,7 +46,11 @@ type Trace struct {
 	Experiment string `protobuf:"bytes,12,opt,name=experiment,proto3" json:"experiment,omitempty"`
 	Group      string `protobuf:"bytes,13,opt,name=group,proto3" json:"group,omitempty"`
 	// More than 50 models are priced: the vouchers of the others are not explained.
-	Truncated     bool `protobuf:"varint,14,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	Truncated bool `protobuf:"varint,14,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	// live or shadow.
+	Traffic string `protobuf:"bytes,15,opt,name=traffic,proto3" json:"traffic,omitempty"`
+	// Verdicts of the limits around the request, in the order in which they were asked.
+	Limits        []*TraceLimit `protobuf:"bytes,16,rep,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -179,6 +183,99 @@ func (x *Trace) GetTruncated() bool {
 	return false
 }
 
+func (x *Trace) GetTraffic() string {
+	if x != nil {
+		return x.Traffic
+	}
+	return ""
+}
+
+func (x *Trace) GetLimits() []*TraceLimit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+type TraceLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the limit and of the dimension that decided.
+	Limit     string `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Dimension string `protobuf:"bytes,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	// ok, soft, refused; with dry_run_ before it where it is not enforced.
+	Verdict string `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Who decided: redis, reserved, share, local, local_fallback, deny_cache.
+	Source        string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	Remaining     int64  `protobuf:"varint,5,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceLimit) Reset() {
+	*x = TraceLimit{}
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceLimit) ProtoMessage() {}
+
+func (x *TraceLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceLimit.ProtoReflect.Descriptor instead.
+func (*TraceLimit) Descriptor() ([]byte, []int) {
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TraceLimit) GetLimit() string {
+	if x != nil {
+		return x.Limit
+	}
+	return ""
+}
+
+func (x *TraceLimit) GetDimension() string {
+	if x != nil {
+		return x.Dimension
+	}
+	return ""
+}
+
+func (x *TraceLimit) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *TraceLimit) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *TraceLimit) GetRemaining() int64 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
 type TraceStage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -189,7 +286,7 @@ type TraceStage struct {
 
 func (x *TraceStage) Reset() {
 	*x = TraceStage{}
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[1]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -201,7 +298,7 @@ func (x *TraceStage) String() string {
 func (*TraceStage) ProtoMessage() {}
 
 func (x *TraceStage) ProtoReflect() protoreflect.Message {
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[1]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -214,7 +311,7 @@ func (x *TraceStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStage.ProtoReflect.Descriptor instead.
 func (*TraceStage) Descriptor() ([]byte, []int) {
-	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{1}
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *TraceStage) GetName() string {
@@ -251,7 +348,7 @@ type TracePromo struct {
 
 func (x *TracePromo) Reset() {
 	*x = TracePromo{}
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[2]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -263,7 +360,7 @@ func (x *TracePromo) String() string {
 func (*TracePromo) ProtoMessage() {}
 
 func (x *TracePromo) ProtoReflect() protoreflect.Message {
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[2]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -276,7 +373,7 @@ func (x *TracePromo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TracePromo.ProtoReflect.Descriptor instead.
 func (*TracePromo) Descriptor() ([]byte, []int) {
-	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{2}
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *TracePromo) GetItemId() int64 {
@@ -361,7 +458,7 @@ type TraceVoucher struct {
 
 func (x *TraceVoucher) Reset() {
 	*x = TraceVoucher{}
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[3]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +470,7 @@ func (x *TraceVoucher) String() string {
 func (*TraceVoucher) ProtoMessage() {}
 
 func (x *TraceVoucher) ProtoReflect() protoreflect.Message {
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[3]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +483,7 @@ func (x *TraceVoucher) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceVoucher.ProtoReflect.Descriptor instead.
 func (*TraceVoucher) Descriptor() ([]byte, []int) {
-	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{3}
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TraceVoucher) GetModelId() int64 {
@@ -442,7 +539,7 @@ type TraceCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The command, such as price.query.
 	Command string `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
-	// ok, error, timeout, malformed, canceled, cache_hit.
+	// ok, error, timeout, malformed, canceled, cache_hit, cache_stale; refused where a policy kept the call from being made.
 	Outcome  string               `protobuf:"bytes,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
 	// Keys asked for, in this many batches.
@@ -451,8 +548,9 @@ type TraceCall struct {
 	Attempts int32 `protobuf:"varint,6,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// Where attempts failed: the last error.
 	Error string `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
-	// Verdicts of the policies around the call; empty where there are none.
-	Breaker       string `protobuf:"bytes,8,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	// State of the breaker around the call: closed, half_open or open; empty where there is none.
+	Breaker string `protobuf:"bytes,8,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	// Verdict of the limits, the queue and the bulkhead around the call: ok, soft, limited or bulkhead_full; empty where there are none.
 	Limiter       string `protobuf:"bytes,9,opt,name=limiter,proto3" json:"limiter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -460,7 +558,7 @@ type TraceCall struct {
 
 func (x *TraceCall) Reset() {
 	*x = TraceCall{}
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[4]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +570,7 @@ func (x *TraceCall) String() string {
 func (*TraceCall) ProtoMessage() {}
 
 func (x *TraceCall) ProtoReflect() protoreflect.Message {
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[4]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -485,7 +583,7 @@ func (x *TraceCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceCall.ProtoReflect.Descriptor instead.
 func (*TraceCall) Descriptor() ([]byte, []int) {
-	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{4}
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TraceCall) GetCommand() string {
@@ -562,7 +660,7 @@ type TraceDowngrade struct {
 
 func (x *TraceDowngrade) Reset() {
 	*x = TraceDowngrade{}
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[5]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +672,7 @@ func (x *TraceDowngrade) String() string {
 func (*TraceDowngrade) ProtoMessage() {}
 
 func (x *TraceDowngrade) ProtoReflect() protoreflect.Message {
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[5]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +685,7 @@ func (x *TraceDowngrade) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceDowngrade.ProtoReflect.Descriptor instead.
 func (*TraceDowngrade) Descriptor() ([]byte, []int) {
-	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{5}
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TraceDowngrade) GetFeature() string {
@@ -621,7 +719,7 @@ type TraceRuleError struct {
 
 func (x *TraceRuleError) Reset() {
 	*x = TraceRuleError{}
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[6]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +731,7 @@ func (x *TraceRuleError) String() string {
 func (*TraceRuleError) ProtoMessage() {}
 
 func (x *TraceRuleError) ProtoReflect() protoreflect.Message {
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[6]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +744,7 @@ func (x *TraceRuleError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceRuleError.ProtoReflect.Descriptor instead.
 func (*TraceRuleError) Descriptor() ([]byte, []int) {
-	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{6}
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TraceRuleError) GetRule() string {
@@ -674,7 +772,7 @@ type TracePrice struct {
 
 func (x *TracePrice) Reset() {
 	*x = TracePrice{}
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[7]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +784,7 @@ func (x *TracePrice) String() string {
 func (*TracePrice) ProtoMessage() {}
 
 func (x *TracePrice) ProtoReflect() protoreflect.Message {
-	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[7]
+	mi := &file_proscenium_pricing_v1_trace_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +797,7 @@ func (x *TracePrice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TracePrice.ProtoReflect.Descriptor instead.
 func (*TracePrice) Descriptor() ([]byte, []int) {
-	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{7}
+	return file_proscenium_pricing_v1_trace_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TracePrice) GetModelId() int64 {
@@ -720,7 +818,7 @@ var File_proscenium_pricing_v1_trace_proto protoreflect.FileDescriptor
 
 const file_proscenium_pricing_v1_trace_proto_rawDesc = "" +
 	"\n" +
-	"!proscenium/pricing/v1/trace.proto\x12\x15proscenium.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\"\x81\x05\n" +
+	"!proscenium/pricing/v1/trace.proto\x12\x15proscenium.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd6\x05\n" +
 	"\x05Trace\x12%\n" +
 	"\x0econfig_version\x18\x01 \x01(\tR\rconfigVersion\x12\x14\n" +
 	"\x05scene\x18\x02 \x01(\tR\x05scene\x12\x1a\n" +
@@ -741,7 +839,16 @@ const file_proscenium_pricing_v1_trace_proto_rawDesc = "" +
 	"experiment\x18\f \x01(\tR\n" +
 	"experiment\x12\x14\n" +
 	"\x05group\x18\r \x01(\tR\x05group\x12\x1c\n" +
-	"\ttruncated\x18\x0e \x01(\bR\ttruncated\"W\n" +
+	"\ttruncated\x18\x0e \x01(\bR\ttruncated\x12\x18\n" +
+	"\atraffic\x18\x0f \x01(\tR\atraffic\x129\n" +
+	"\x06limits\x18\x10 \x03(\v2!.proscenium.pricing.v1.TraceLimitR\x06limits\"\x90\x01\n" +
+	"\n" +
+	"TraceLimit\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\tR\x05limit\x12\x1c\n" +
+	"\tdimension\x18\x02 \x01(\tR\tdimension\x12\x18\n" +
+	"\averdict\x18\x03 \x01(\tR\averdict\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12\x1c\n" +
+	"\tremaining\x18\x05 \x01(\x03R\tremaining\"W\n" +
 	"\n" +
 	"TraceStage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
@@ -802,33 +909,35 @@ func file_proscenium_pricing_v1_trace_proto_rawDescGZIP() []byte {
 	return file_proscenium_pricing_v1_trace_proto_rawDescData
 }
 
-var file_proscenium_pricing_v1_trace_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_proscenium_pricing_v1_trace_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_proscenium_pricing_v1_trace_proto_goTypes = []any{
 	(*Trace)(nil),               // 0: proscenium.pricing.v1.Trace
-	(*TraceStage)(nil),          // 1: proscenium.pricing.v1.TraceStage
-	(*TracePromo)(nil),          // 2: proscenium.pricing.v1.TracePromo
-	(*TraceVoucher)(nil),        // 3: proscenium.pricing.v1.TraceVoucher
-	(*TraceCall)(nil),           // 4: proscenium.pricing.v1.TraceCall
-	(*TraceDowngrade)(nil),      // 5: proscenium.pricing.v1.TraceDowngrade
-	(*TraceRuleError)(nil),      // 6: proscenium.pricing.v1.TraceRuleError
-	(*TracePrice)(nil),          // 7: proscenium.pricing.v1.TracePrice
-	(*durationpb.Duration)(nil), // 8: google.protobuf.Duration
+	(*TraceLimit)(nil),          // 1: proscenium.pricing.v1.TraceLimit
+	(*TraceStage)(nil),          // 2: proscenium.pricing.v1.TraceStage
+	(*TracePromo)(nil),          // 3: proscenium.pricing.v1.TracePromo
+	(*TraceVoucher)(nil),        // 4: proscenium.pricing.v1.TraceVoucher
+	(*TraceCall)(nil),           // 5: proscenium.pricing.v1.TraceCall
+	(*TraceDowngrade)(nil),      // 6: proscenium.pricing.v1.TraceDowngrade
+	(*TraceRuleError)(nil),      // 7: proscenium.pricing.v1.TraceRuleError
+	(*TracePrice)(nil),          // 8: proscenium.pricing.v1.TracePrice
+	(*durationpb.Duration)(nil), // 9: google.protobuf.Duration
 }
 var file_proscenium_pricing_v1_trace_proto_depIdxs = []int32{
-	1, // 0: proscenium.pricing.v1.Trace.stages:type_name -> proscenium.pricing.v1.TraceStage
-	2, // 1: proscenium.pricing.v1.Trace.promos:type_name -> proscenium.pricing.v1.TracePromo
-	3, // 2: proscenium.pricing.v1.Trace.vouchers:type_name -> proscenium.pricing.v1.TraceVoucher
-	4, // 3: proscenium.pricing.v1.Trace.calls:type_name -> proscenium.pricing.v1.TraceCall
-	5, // 4: proscenium.pricing.v1.Trace.downgrades:type_name -> proscenium.pricing.v1.TraceDowngrade
-	6, // 5: proscenium.pricing.v1.Trace.rule_errors:type_name -> proscenium.pricing.v1.TraceRuleError
-	7, // 6: proscenium.pricing.v1.Trace.prices:type_name -> proscenium.pricing.v1.TracePrice
-	8, // 7: proscenium.pricing.v1.TraceStage.duration:type_name -> google.protobuf.Duration
-	8, // 8: proscenium.pricing.v1.TraceCall.duration:type_name -> google.protobuf.Duration
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	2,  // 0: proscenium.pricing.v1.Trace.stages:type_name -> proscenium.pricing.v1.TraceStage
+	3,  // 1: proscenium.pricing.v1.Trace.promos:type_name -> proscenium.pricing.v1.TracePromo
+	4,  // 2: proscenium.pricing.v1.Trace.vouchers:type_name -> proscenium.pricing.v1.TraceVoucher
+	5,  // 3: proscenium.pricing.v1.Trace.calls:type_name -> proscenium.pricing.v1.TraceCall
+	6,  // 4: proscenium.pricing.v1.Trace.downgrades:type_name -> proscenium.pricing.v1.TraceDowngrade
+	7,  // 5: proscenium.pricing.v1.Trace.rule_errors:type_name -> proscenium.pricing.v1.TraceRuleError
+	8,  // 6: proscenium.pricing.v1.Trace.prices:type_name -> proscenium.pricing.v1.TracePrice
+	1,  // 7: proscenium.pricing.v1.Trace.limits:type_name -> proscenium.pricing.v1.TraceLimit
+	9,  // 8: proscenium.pricing.v1.TraceStage.duration:type_name -> google.protobuf.Duration
+	9,  // 9: proscenium.pricing.v1.TraceCall.duration:type_name -> google.protobuf.Duration
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_proscenium_pricing_v1_trace_proto_init() }
@@ -842,7 +951,7 @@ func file_proscenium_pricing_v1_trace_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proscenium_pricing_v1_trace_proto_rawDesc), len(file_proscenium_pricing_v1_trace_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

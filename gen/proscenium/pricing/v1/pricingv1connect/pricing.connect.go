@@ -50,9 +50,9 @@ type PricingServiceClient interface {
 	// GetPromotionInfo answers, for up to 100 items, the promotion that applies, the price a user would pay, and whatever else the scene needs.
 	// Unknown items and models are answered with STATUS_NOT_FOUND; the others are priced.
 	GetPromotionInfo(context.Context, *connect.Request[v1.GetPromotionInfoRequest]) (*connect.Response[v1.GetPromotionInfoResponse], error)
-	// DeletePriceStockCache drops cached price + stock records of models, or of whole items, on this replica.
+	// DeletePriceStockCache drops cached price + stock records of models, or of whole items, in this process, in Redis, and in every other process of the fleet.
 	DeletePriceStockCache(context.Context, *connect.Request[v1.DeletePriceStockCacheRequest]) (*connect.Response[v1.DeletePriceStockCacheResponse], error)
-	// DeletePriceSoldOutCache drops cached price + sold-out records of models, or of whole items, on this replica.
+	// DeletePriceSoldOutCache drops cached price + sold-out records of models, or of whole items, in this process, in Redis, and in every other process of the fleet.
 	DeletePriceSoldOutCache(context.Context, *connect.Request[v1.DeletePriceSoldOutCacheRequest]) (*connect.Response[v1.DeletePriceSoldOutCacheResponse], error)
 }
 
@@ -118,9 +118,9 @@ type PricingServiceHandler interface {
 	// GetPromotionInfo answers, for up to 100 items, the promotion that applies, the price a user would pay, and whatever else the scene needs.
 	// Unknown items and models are answered with STATUS_NOT_FOUND; the others are priced.
 	GetPromotionInfo(context.Context, *connect.Request[v1.GetPromotionInfoRequest]) (*connect.Response[v1.GetPromotionInfoResponse], error)
-	// DeletePriceStockCache drops cached price + stock records of models, or of whole items, on this replica.
+	// DeletePriceStockCache drops cached price + stock records of models, or of whole items, in this process, in Redis, and in every other process of the fleet.
 	DeletePriceStockCache(context.Context, *connect.Request[v1.DeletePriceStockCacheRequest]) (*connect.Response[v1.DeletePriceStockCacheResponse], error)
-	// DeletePriceSoldOutCache drops cached price + sold-out records of models, or of whole items, on this replica.
+	// DeletePriceSoldOutCache drops cached price + sold-out records of models, or of whole items, in this process, in Redis, and in every other process of the fleet.
 	DeletePriceSoldOutCache(context.Context, *connect.Request[v1.DeletePriceSoldOutCacheRequest]) (*connect.Response[v1.DeletePriceSoldOutCacheResponse], error)
 }
 
