@@ -13,8 +13,10 @@ import (
 
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
+	"proscenium/engine/policy/limit"
 	"proscenium/fault"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // Deps are what an engine needs.
@@ -87,6 +89,10 @@ type Caller struct {
 	// At is the instant at which the request arrives, instead of the clock's: for tests and for requests that were recorded. Caches, which
 	// hold records of other instants, are bypassed. Zero: now.
 	At time.Time
+	// Class is whose traffic the request is.
+	Class traffic.Class
+	// Verdicts, unless nil, is filled with what the limits around the request said, in the order in which they were asked.
+	Verdicts *[]limit.Verdict
 	// Trace returns the trace, also where the request does not ask for it or the scene keeps it from its callers: for those who have the
 	// configuration's files anyway.
 	Trace bool

@@ -5,6 +5,7 @@ import (
 
 	"proscenium/facts"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // Provider answers one command of the pipeline: out[i] is the answer for keys[i], and its zero value where nothing is known.
@@ -21,6 +22,8 @@ type FromMemory interface{ AnswersFromMemory() }
 // Call is what all queries of one price request have in common. Providers read it and never keep it.
 type Call struct {
 	Request *facts.Request
+	// Class is whose traffic the request is: a provider keeps the state of each apart.
+	Class traffic.Class
 	// Region is the configured region of the request.
 	Region *scenes.Region
 	Snap   *scenes.Snapshot

@@ -18,7 +18,7 @@ func compile(b *configv1.Bundle, links links, exprs expressions, forms *forms, s
 	c.snap = &Snapshot{
 		Version: versionOf(b, forms), LoadedAt: now, Sources: sources, Bundle: b,
 		Regions: make(map[string]*Region, len(b.GetRegions())),
-		Caches:  filled(forms, b.GetCaches()),
+		Caches:  filled(forms, b.GetCaches()), Policies: &Policies{},
 	}
 	c.regions()
 	c.types()

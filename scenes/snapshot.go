@@ -9,6 +9,7 @@ import (
 
 	"proscenium/facts"
 	"proscenium/rules"
+	"proscenium/traffic"
 )
 
 // Snapshot is one whole configuration, linked and compiled. It never changes; a request loads it once and uses it to its end.
@@ -34,11 +35,15 @@ type Snapshot struct {
 	BypassRules  map[string]*BypassRule
 	// Dependencies by command; a command without one is answered by its embedded provider.
 	Dependencies map[string]*configv1.Dependency
-	Downgrades   []*Downgrade
-	Experiments  map[string]*Experiment
-	Caches       *configv1.Caches // never nil
+	// DependencyLimits and DependencyQueues are what those of Dependencies name, by command.
+	DependencyLimits map[string][]*Limit
+	DependencyQueues map[string]*QueueRef
+	Downgrades       []*Downgrade
+	Experiments      map[string]*Experiment
+	Caches           *configv1.Caches // never nil
 	// EligibilityRules by command.
 	EligibilityRules map[string]*rules.Rule
+	Policies         *Policies // never nil
 	// ReducesPrice is indexed by reward type.
 	ReducesPrice [15]bool
 }
@@ -66,6 +71,9 @@ type Client struct {
 	Name          string
 	CredentialIDs []string
 	Allowed       map[*Scene]bool
+	Quota         *Limit // nil: none
+	AllowShadow   bool
+	Priority      configv1.Priority // never UNSPECIFIED
 }
 
 // Scenario is the style of a scene. The enums of Spec are never UNSPECIFIED, and its messages never nil: defaults are filled in.
@@ -89,6 +97,12 @@ type Scene struct {
 	Bypass                                     *BypassRule
 	DowngradedShopPool, DowngradedPlatformPool *VoucherPool
 	Experiment                                 *Experiment
+
+	Limits []*Limit
+	// Breakers are those of the scene alone, by class and command: its own, or those that every scene has.
+	Breakers [traffic.Count]map[string]BreakerRule
+	Queue    *QueueRef         // nil: none
+	Priority configv1.Priority // UNSPECIFIED: that of the client that calls
 }
 
 // PromoRule matches product promotions: an exclusion rule drops what it matches, an inclusion rule all else.
