@@ -3,6 +3,8 @@ package shed
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,15 +243,13 @@ func TestAPartOfTheMostImportantAlwaysGoesIn(t *testing.T) {
 
 func TestGoroutinesThatWaitForAProcessorAreSeen(t *testing.T) {
 	w := newWaits()
-	stop := make(chan struct{})
-	defer close(stop)
+	var stop atomic.Bool
+	defer stop.Store(true)
 	for range 64 {
 		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
+			for i := 1; !stop.Load(); i++ {
+				if i%1_000_000 == 0 {
+					runtime.Gosched()
 				}
 			}
 		}()
