@@ -47,6 +47,11 @@ func (a *Allocator) Allocate(r *Resource, effective Rate, demands [][]Demand, ou
 	if len(demands) != len(r.Queues) || len(out) != len(r.Queues) {
 		panic("share: demands and grants must have a row for every queue")
 	}
+	for i := range demands {
+		if len(out[i]) < len(demands[i]) {
+			panic("share: a row of grants is shorter than that of demands")
+		}
+	}
 	left := min(effective.bounded(), r.Max.bounded())
 	a.measure(r, demands)
 	a.rank(r)
@@ -59,11 +64,10 @@ func (a *Allocator) Allocate(r *Resource, effective Rate, demands [][]Demand, ou
 		func(p *portion) Rate { return p.room },
 		func(p *portion, got Rate) { p.headroom = got })
 
-	for i := range a.queues {
-		p := &a.queues[i]
+	for i, row := range demands {
 		clear(out[i])
-		a.within(p, demands[i], out[i])
-		granted += p.share + p.headroom
+		a.within(&a.queues[i], row, out[i])
+		granted += a.queues[i].share + a.queues[i].headroom
 	}
 	return granted
 }
