@@ -10,6 +10,7 @@ import (
 
 	"proscenium/assembly"
 	"proscenium/engine"
+	"proscenium/traffic"
 )
 
 func TestFailuresOfADependencyAreLoggedOnceInAWhile(t *testing.T) {
@@ -32,6 +33,12 @@ func TestFailuresOfADependencyAreLoggedOnceInAWhile(t *testing.T) {
 	failed(slow)
 	if got := lines(); len(got) != 1 || !strings.Contains(got[0], "outcome=timeout") {
 		t.Errorf("another outcome is another line: %q", got)
+	}
+	shadow := down
+	shadow.Class = traffic.Shadow
+	failed(shadow)
+	if got := lines(); len(got) != 1 || !strings.Contains(got[0], "traffic=shadow") {
+		t.Errorf("the failures of shadow traffic are told apart: %q", got)
 	}
 	now = now.Add(10 * time.Second)
 	failed(down)

@@ -13,6 +13,7 @@ import (
 	"proscenium/engine"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // configured is the reference configuration with one passage of a file replaced.
@@ -52,6 +53,7 @@ type failures struct {
 	rules map[string]int
 }
 
+func (f *failures) Traffic(traffic.Class) engine.TrafficObserver       { return f }
 func (f *failures) Scene(engine.SceneLabels) engine.SceneObserver      { return nil }
 func (f *failures) Stage(engine.Stage, time.Duration)                  {}
 func (f *failures) Call(engine.Command, engine.Outcome, time.Duration) {}

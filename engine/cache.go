@@ -13,6 +13,7 @@ import (
 	"proscenium/facts"
 	"proscenium/fault"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // Defaults of a cache's configuration.
@@ -168,7 +169,7 @@ func (e *Engine) DeleteCached(name CacheName, region string, keys []PriceKey) (i
 	if p == nil {
 		return 0, fault.New(fault.Unavailable, "NOT_READY", "no configuration has been loaded yet: try again")
 	}
-	m := p.markets[region]
+	m := p.markets[traffic.Live][region]
 	if m == nil {
 		return 0, fault.Invalid("region", "REGION_NOT_SERVED", "region %q is not served here", region)
 	}

@@ -10,6 +10,7 @@ import (
 	"proscenium/fault"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 func TestAPurgeConcernsItsRegionOnly(t *testing.T) {
@@ -153,11 +154,11 @@ func TestAReloadThatRenumbersTypesReadsNoRecordsOfBefore(t *testing.T) {
 func TestARefusedConfigurationLeavesTheCaches(t *testing.T) {
 	w := newWorld(noon, model(10, promo(0, original, 100)))
 	refuse := false
-	e := engine.New(engine.Deps{Now: w.clock, Open: func(s *scenes.Snapshot, r *scenes.Region) (*engine.Providers, error) {
+	e := engine.New(engine.Deps{Now: w.clock, Open: func(s *scenes.Snapshot, r *scenes.Region, class traffic.Class) (*engine.Providers, error) {
 		if refuse && r.Code == "DE" {
 			return nil, errDown
 		}
-		return w.providers(s, r)
+		return w.providers(s, r, class)
 	}})
 	defer e.Close()
 	conf := base + scene("s", "", modelMain)

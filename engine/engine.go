@@ -21,8 +21,8 @@ import (
 
 // Deps are what an engine needs.
 type Deps struct {
-	// Open gives the providers of a region of a snapshot. It is called when a snapshot is applied.
-	Open func(*scenes.Snapshot, *scenes.Region) (*Providers, error)
+	// Open gives the providers of a region of a snapshot, for each class of traffic. It is called when a snapshot is applied.
+	Open func(*scenes.Snapshot, *scenes.Region, traffic.Class) (*Providers, error)
 	// Now is the clock; it is read once a request.
 	Now func() time.Time
 	// Observer may be nil.
@@ -34,6 +34,7 @@ type Deps struct {
 // Failure is a query that a dependency did not answer.
 type Failure struct {
 	Scene   string
+	Class   traffic.Class
 	Command Command
 	Outcome Outcome
 	Err     error
@@ -42,6 +43,7 @@ type Failure struct {
 // Engine prices requests under the snapshot that was applied last. It is safe for concurrent use.
 type Engine struct {
 	deps    Deps
+	obs     [traffic.Count]TrafficObserver // nil: nobody listens
 	program atomic.Pointer[program]
 
 	applying sync.Mutex
@@ -49,14 +51,22 @@ type Engine struct {
 }
 
 // New makes an engine that answers nothing before the first Apply.
-func New(deps Deps) *Engine { return &Engine{deps: deps} }
+func New(deps Deps) *Engine {
+	e := &Engine{deps: deps}
+	if deps.Observer != nil {
+		for _, class := range traffic.All() {
+			e.obs[class] = deps.Observer.Traffic(class)
+		}
+	}
+	return e
+}
 
 // Apply compiles the snapshot and, if that succeeds, serves it from the next request on. Requests under way end on the one they began with.
 // On an error nothing has changed.
 func (e *Engine) Apply(snap *scenes.Snapshot) error {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	p, err := compileProgram(snap, &e.deps, &e.caches)
+	p, err := compileProgram(snap, &e.deps, e.obs, &e.caches)
 	if err != nil {
 		return err
 	}
@@ -89,7 +99,7 @@ type Caller struct {
 	// At is the instant at which the request arrives, instead of the clock's: for tests and for requests that were recorded. Caches, which
 	// hold records of other instants, are bypassed. Zero: now.
 	At time.Time
-	// Class is whose traffic the request is.
+	// Class is whose traffic the request is. A context that is marked as shadow makes a request shadow, too: none becomes live by mistake.
 	Class traffic.Class
 	// Verdicts, unless nil, is filled with what the limits around the request said, in the order in which they were asked.
 	Verdicts *[]limit.Verdict
@@ -110,15 +120,24 @@ func (e *Engine) Price(ctx context.Context, caller Caller, req *pricingv1.GetPro
 	}
 	st := states.Get().(*state)
 	defer st.release()
-	st.ctx, st.program, st.req, st.obs, st.onFailure = ctx, p, req, e.deps.Observer, e.deps.Failed
+	st.class = classOf(ctx, caller.Class)
+	st.ctx, st.program, st.req, st.obs, st.onFailure = traffic.With(ctx, st.class), p, req, e.obs[st.class], e.deps.Failed
 	st.started = time.Now()
 	st.lapped = st.started
 
 	resp, err := st.price(caller, now)
-	if st.scene != nil && st.scene.obs != nil {
+	if st.scene != nil && st.scene.obs[st.class] != nil {
 		st.report(err)
 	}
 	return resp, err
+}
+
+// classOf is shadow where the caller or the context says so, or says something that is no class.
+func classOf(ctx context.Context, said traffic.Class) traffic.Class {
+	if said != traffic.Live || traffic.From(ctx) != traffic.Live {
+		return traffic.Shadow
+	}
+	return traffic.Live
 }
 
 func (st *state) price(caller Caller, now time.Time) (*pricingv1.GetPromotionInfoResponse, error) {
@@ -202,7 +221,7 @@ func (st *state) failed(command Command, feature string, priceRelated bool, err 
 
 func (st *state) tellFailure(command Command, err error) {
 	if st.onFailure != nil {
-		st.onFailure(Failure{Scene: st.request.Scene, Command: command, Outcome: outcomeOf(err), Err: err})
+		st.onFailure(Failure{Scene: st.request.Scene, Class: st.class, Command: command, Outcome: outcomeOf(err), Err: err})
 	}
 }
 
@@ -221,15 +240,15 @@ func ended(err error) error {
 
 // report tells the scene's observer how the request ended.
 func (st *state) report(err error) {
-	d := time.Since(st.started)
+	d, obs := time.Since(st.started), st.scene.obs[st.class]
 	if err != nil {
 		reason := fault.Reason(err)
-		st.scene.obs.Failed(reason, d)
+		obs.Failed(reason, d)
 		return
 	}
-	st.scene.obs.Priced(st.group, !st.inaccurate, len(st.models), d)
+	obs.Priced(st.group, !st.inaccurate, len(st.models), d)
 	for _, g := range st.degraded {
-		st.scene.obs.Degraded(g.feature, causeNames[g.cause])
+		obs.Degraded(g.feature, causeNames[g.cause])
 	}
 }
 

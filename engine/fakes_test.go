@@ -13,6 +13,7 @@ import (
 	"proscenium/facts"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // answers is a provider that looks each key up; an absent function knows nothing.
@@ -94,7 +95,7 @@ func provider[K, V any](w *world, a *answers[K, V]) engine.Provider[K, V] {
 	return a
 }
 
-func (w *world) providers(*scenes.Snapshot, *scenes.Region) (*engine.Providers, error) {
+func (w *world) providers(*scenes.Snapshot, *scenes.Region, traffic.Class) (*engine.Providers, error) {
 	if w.closed {
 		return nil, errDown
 	}
@@ -251,6 +252,6 @@ func load(t testing.TB, yaml string) *scenes.Snapshot {
 
 func (w *world) clock() time.Time { return w.now }
 
-func (w *world) open(p *engine.Providers) func(*scenes.Snapshot, *scenes.Region) (*engine.Providers, error) {
-	return func(*scenes.Snapshot, *scenes.Region) (*engine.Providers, error) { return p, nil }
+func (w *world) open(p *engine.Providers) func(*scenes.Snapshot, *scenes.Region, traffic.Class) (*engine.Providers, error) {
+	return func(*scenes.Snapshot, *scenes.Region, traffic.Class) (*engine.Providers, error) { return p, nil }
 }

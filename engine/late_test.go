@@ -13,6 +13,7 @@ import (
 	"proscenium/fault"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // late answers only after a while, at times with an error, and looks whether what it was called with has changed meanwhile.
@@ -56,7 +57,7 @@ func TestLateProvidersNeverSeeTheirCallsChange(t *testing.T) {
 		}
 		conf += "  - {command: " + command + ", timeout: " + timeout + ", max_batch: 3, max_parallel: 8}\n"
 	}
-	e := engine.New(engine.Deps{Now: w.clock, Open: func(*scenes.Snapshot, *scenes.Region) (*engine.Providers, error) {
+	e := engine.New(engine.Deps{Now: w.clock, Open: func(*scenes.Snapshot, *scenes.Region, traffic.Class) (*engine.Providers, error) {
 		return &engine.Providers{
 			Price: late[engine.PriceKey, []facts.Model]{t, w.price, false}, Stock: late[engine.PromoKey, facts.Stock]{t, w.stock, true},
 			ExclusivePrice: late[engine.EligibilityKey, bool]{t, w.exclusivePrice, true}, LiveStream: late[engine.EligibilityKey, bool]{t, w.liveStream, true},

@@ -1,16 +1,26 @@
 package engine
 
-import "time"
+import (
+	"time"
 
-// Observer is told what happens, for metrics. Its methods are called on the request path by many goroutines: they do not block.
+	"proscenium/traffic"
+)
+
+// Observer is told what happens, for metrics.
 type Observer interface {
+	// Traffic is the observer of one class of traffic. It is asked for when an engine is made.
+	Traffic(traffic.Class) TrafficObserver
+	Applied(version string, at time.Time)
+}
+
+// TrafficObserver is told of the requests of one class. Its methods are called on the request path by many goroutines: they do not block.
+type TrafficObserver interface {
 	// Scene resolves, when a configuration is applied, the handle for requests of a scene.
 	Scene(SceneLabels) SceneObserver
 	Stage(stage Stage, d time.Duration)
 	Call(command Command, outcome Outcome, d time.Duration)
 	Cache(cache CacheName, hits, misses int)
 	RuleError(rule string)
-	Applied(version string, at time.Time)
 }
 
 // SceneLabels are the bounded labels of a request's metrics.

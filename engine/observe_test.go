@@ -10,6 +10,7 @@ import (
 	"proscenium/engine"
 	"proscenium/facts"
 	"proscenium/fault"
+	"proscenium/traffic"
 )
 
 // observer breaks at the stage named; otherwise it counts failed rules.
@@ -19,6 +20,7 @@ type observer struct {
 	failed map[string]int
 }
 
+func (o *observer) Traffic(traffic.Class) engine.TrafficObserver  { return o }
 func (o *observer) Scene(engine.SceneLabels) engine.SceneObserver { return nil }
 
 func (o *observer) Stage(s engine.Stage, _ time.Duration) {

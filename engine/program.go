@@ -12,18 +12,20 @@ import (
 	"proscenium/fault"
 	"proscenium/rules"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // program is a snapshot compiled for serving. It is immutable; a request uses one from its start to its end.
 type program struct {
 	snap *scenes.Snapshot
 	// types is a fingerprint of the price rule types: ids of another configuration may mean others.
-	types   uint64
-	markets map[string]*market
+	types uint64
+	// markets by class of traffic and region.
+	markets [traffic.Count]map[string]*market
 	scenes  map[*scenes.Scene]*sceneEntry
 }
 
-// market is what requests of one region use.
+// market is what requests of one region and one class of traffic use.
 type market struct {
 	region *scenes.Region
 	caches [cacheCount]*recordCache // nil: switched off
@@ -47,31 +49,30 @@ type sceneEntry struct {
 	base  *plan
 	// groups follow scene.Experiment.Groups.
 	groups []*plan
-	obs    SceneObserver // nil: nobody listens
+	obs    [traffic.Count]SceneObserver // nil: nobody listens
 	// downgrades are those that may apply to the scene, in the order of the configuration.
 	downgrades []*scenes.Downgrade
 }
 
-func compileProgram(snap *scenes.Snapshot, deps *Deps, caches *recordCaches) (*program, error) {
-	p := &program{snap: snap, types: fingerprint(snap.Types), markets: make(map[string]*market, len(snap.Regions)), scenes: make(map[*scenes.Scene]*sceneEntry, len(snap.Scenes))}
-	for code, region := range snap.Regions {
-		providers, err := deps.Open(snap, region)
-		if err != nil {
-			return nil, fmt.Errorf("region %s: %w", code, err)
+func compileProgram(snap *scenes.Snapshot, deps *Deps, obs [traffic.Count]TrafficObserver, caches *recordCaches) (*program, error) {
+	p := &program{snap: snap, types: fingerprint(snap.Types), scenes: make(map[*scenes.Scene]*sceneEntry, len(snap.Scenes))}
+	for _, class := range traffic.All() {
+		p.markets[class] = make(map[string]*market, len(snap.Regions))
+		for code, region := range snap.Regions {
+			m, err := openMarket(snap, region, class, deps)
+			if err != nil {
+				return nil, fmt.Errorf("region %s: %w", code, err)
+			}
+			p.markets[class][code] = m
 		}
-		m, err := newMarket(region, providers, snap)
-		if err != nil {
-			return nil, fmt.Errorf("region %s: %w", code, err)
-		}
-		p.markets[code] = m
 	}
 	// Nothing can fail from here on: what is shared with the program before changes last.
 	kept := caches.forSnapshot(snap)
-	for _, m := range p.markets {
+	for _, m := range p.markets[traffic.Live] {
 		m.caches = kept
 	}
 	for _, s := range snap.Scenes {
-		p.scenes[s] = compileScene(s, snap, deps.Observer)
+		p.scenes[s] = compileScene(s, snap, obs)
 	}
 	return p, nil
 }
@@ -86,7 +87,7 @@ func fingerprint(types []*facts.PriceRuleType) uint64 {
 	return h.Sum64()
 }
 
-func compileScene(s *scenes.Scene, snap *scenes.Snapshot, obs Observer) *sceneEntry {
+func compileScene(s *scenes.Scene, snap *scenes.Snapshot, obs [traffic.Count]TrafficObserver) *sceneEntry {
 	e := &sceneEntry{scene: s, base: compilePlan(s, variant{scenario: s.Scenario, vouchers: true})}
 	if s.Experiment != nil {
 		for _, g := range s.Experiment.Groups {
@@ -105,14 +106,24 @@ func compileScene(s *scenes.Scene, snap *scenes.Snapshot, obs Observer) *sceneEn
 			e.downgrades = append(e.downgrades, d)
 		}
 	}
-	if obs != nil {
-		client := ""
-		if s.Client != nil {
-			client = s.Client.Name
+	client := ""
+	if s.Client != nil {
+		client = s.Client.Name
+	}
+	for class, o := range obs {
+		if o != nil {
+			e.obs[class] = o.Scene(SceneLabels{Scene: s.Name, Client: client, Scenario: s.Scenario.Name, NeedStock: e.base.withStock})
 		}
-		e.obs = obs.Scene(SceneLabels{Scene: s.Name, Client: client, Scenario: s.Scenario.Name, NeedStock: e.base.withStock})
 	}
 	return e
+}
+
+func openMarket(snap *scenes.Snapshot, region *scenes.Region, class traffic.Class, deps *Deps) (*market, error) {
+	providers, err := deps.Open(snap, region, class)
+	if err != nil {
+		return nil, err
+	}
+	return newMarket(region, providers, snap)
 }
 
 func newMarket(region *scenes.Region, p *Providers, snap *scenes.Snapshot) (*market, error) {

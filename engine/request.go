@@ -26,7 +26,7 @@ func (st *state) begin(caller Caller, now time.Time) error {
 				"client %s may not use scene %s: add it to the client's allowed_scenes", caller.Client, scene.Name)
 		}
 	}
-	st.market = st.program.markets[req.Region]
+	st.market = st.program.markets[st.class][req.Region]
 	if st.market == nil {
 		return fault.Invalid("region", "REGION_NOT_SERVED", "region %q is not served here", req.Region)
 	}
@@ -54,7 +54,7 @@ func (st *state) begin(caller Caller, now time.Time) error {
 	}
 	st.findDowngrades(now)
 	st.call = Call{
-		Request: &st.request, Region: st.market.region, Snap: st.program.snap, Explain: st.trace != nil, OnRuleError: st.ruleError,
+		Request: &st.request, Class: st.class, Region: st.market.region, Snap: st.program.snap, Explain: st.trace != nil, OnRuleError: st.ruleError,
 		WithStock: st.plan.withStock && !st.off.has(configv1.DowngradeFeature_DOWNGRADE_FEATURE_STOCK),
 	}
 	return nil

@@ -11,11 +11,13 @@ import (
 
 	"proscenium/facts"
 	"proscenium/rules"
+	"proscenium/traffic"
 )
 
 // state is all that one request works on. It is pooled: nothing in it may be kept after the request, and what leaves it is copied.
 type state struct {
 	ctx       context.Context
+	class     traffic.Class
 	program   *program
 	plan      *plan
 	market    *market
@@ -24,7 +26,7 @@ type state struct {
 	req       *pricingv1.GetPromotionInfoRequest
 	trace     *tracer // nil unless asked for
 	onFailure func(Failure)
-	obs       Observer
+	obs       TrafficObserver
 
 	started time.Time
 	lapped  time.Time

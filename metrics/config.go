@@ -53,7 +53,9 @@ func (m *Metrics) Applied(version string, _ time.Time) {
 		m.config.version = version
 	}
 	m.config.info.WithLabelValues(version).Set(1)
-	m.scenes.endOld()
+	for class := range m.classes {
+		m.classes[class].scenes.endOld()
+	}
 }
 
 // Loaded counts a configuration that was read.

@@ -6,13 +6,13 @@ package metrics
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"proscenium/engine"
+	"proscenium/traffic"
 )
 
 // latencies are the upper bounds of the buckets of durations, in seconds.
@@ -23,18 +23,12 @@ type Metrics struct {
 	registry *prometheus.Registry
 	families []Family
 
-	scenes sceneMetrics
 	config configMetrics
 	// recording counts the requests that are kept, which is off by default.
 	recording recordingMetrics
 
-	stages     [len(engine.StageNames)]prometheus.Observer
-	calls      [len(engine.CommandNames)][len(engine.OutcomeNames)]prometheus.Counter
-	callTimes  [len(engine.CommandNames)]prometheus.Observer
-	cacheHits  [len(engine.CacheNames)]prometheus.Counter
-	cacheMiss  [len(engine.CacheNames)]prometheus.Counter
-	ruleErrors *children[string]
-	rpcErrors  *children[[2]string]
+	classes   [traffic.Count]class
+	rpcErrors *children[[2]string]
 }
 
 var _ engine.Observer = (*Metrics)(nil)
@@ -45,36 +39,14 @@ type Family struct {
 	Labels           []string
 }
 
-// Bounds of labels that grow as things happen; what is beyond is counted under "other".
-const (
-	maxRules     = 10_000
-	maxRPCErrors = 1_000
-)
+// maxRPCErrors bounds labels that grow as things happen; what is beyond is counted under "other".
+const maxRPCErrors = 1_000
 
 // New makes metrics on a registry of their own, with those of the Go runtime and the process.
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.scenes.register(m)
-
-	stages := m.histogram("proscenium_stage_duration_seconds", "Time that a stage of a plan took.", "stage")
-	for i, name := range engine.StageNames {
-		m.stages[i] = stages.WithLabelValues(name)
-	}
-	calls := m.counter("proscenium_dependency_calls_total", "Calls to dependencies, by how they ended.", "command", "outcome")
-	callTimes := m.histogram("proscenium_dependency_duration_seconds", "Time that a call to a dependency took, all attempts together.", "command")
-	for i, command := range engine.CommandNames {
-		m.callTimes[i] = callTimes.WithLabelValues(command)
-		for j, outcome := range engine.OutcomeNames {
-			m.calls[i][j] = calls.WithLabelValues(command, outcome)
-		}
-	}
-	caches := m.counter("proscenium_cache_requests_total", "Price records looked for in a cache, by result: hit or miss.", "cache", "result")
-	for i, name := range engine.CacheNames {
-		m.cacheHits[i], m.cacheMiss[i] = caches.WithLabelValues(name, "hit"), caches.WithLabelValues(name, "miss")
-	}
-	ruleErrors := m.counter("proscenium_rule_errors_total", "Evaluations of a rule that ended in an error, and so in the safe answer of its place.", "rule")
-	m.ruleErrors = newChildren(maxRules, "other", func(rule string) prometheus.Counter { return ruleErrors.WithLabelValues(rule) })
+	m.registerClasses()
 	rpcErrors := m.counter("proscenium_rpc_errors_total",
 		"Calls that ended in an error, by Connect code. Those that were refused before their scene was known are only here.", "procedure", "code")
 	m.rpcErrors = newChildren(maxRPCErrors, [2]string{"other", "other"}, func(k [2]string) prometheus.Counter { return rpcErrors.WithLabelValues(k[0], k[1]) })
@@ -91,24 +63,6 @@ func (m *Metrics) Handler() http.Handler {
 
 // Families lists the metrics of Proscenium in the order of the documentation.
 func (m *Metrics) Families() []Family { return m.families }
-
-// Stage counts the time that a stage took.
-func (m *Metrics) Stage(stage engine.Stage, d time.Duration) { m.stages[stage].Observe(d.Seconds()) }
-
-// Call counts a call to a dependency.
-func (m *Metrics) Call(command engine.Command, outcome engine.Outcome, d time.Duration) {
-	m.calls[command][outcome].Inc()
-	m.callTimes[command].Observe(d.Seconds())
-}
-
-// Cache counts lookups in a cache.
-func (m *Metrics) Cache(cache engine.CacheName, hits, misses int) {
-	m.cacheHits[cache].Add(float64(hits))
-	m.cacheMiss[cache].Add(float64(misses))
-}
-
-// RuleError counts an evaluation that failed.
-func (m *Metrics) RuleError(rule string) { m.ruleErrors.get(rule).Inc() }
 
 // Refused counts a call that ended in an error.
 func (m *Metrics) Refused(procedure, code string) { m.rpcErrors.get([2]string{procedure, code}).Inc() }

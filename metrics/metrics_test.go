@@ -20,6 +20,7 @@ import (
 	"proscenium/metrics"
 	"proscenium/scenes/history"
 	"proscenium/scenes/reload"
+	"proscenium/traffic"
 )
 
 var update = flag.Bool("update", false, "write docs/reference/metrics.md")
@@ -53,7 +54,7 @@ func expect(t *testing.T, m *metrics.Metrics, prefix string, want ...string) {
 
 func TestRequestsAreCountedBySceneAndCode(t *testing.T) {
 	m := metrics.New()
-	scene := m.Scene(shopChat)
+	scene := m.Traffic(traffic.Live).Scene(shopChat)
 	m.Applied("v1", time.Unix(0, 0))
 	scene.Priced("b", true, 30, 3*time.Millisecond)
 	scene.Priced("", false, 2, 40*time.Microsecond)
@@ -63,34 +64,51 @@ func TestRequestsAreCountedBySceneAndCode(t *testing.T) {
 	expect(t, m, "proscenium_requests_total",
 		`proscenium_requests_total{client="chat",code="OK",need_stock="true",scenario="buyer_default",scene="shop_chat",traffic="live"} 2`,
 		`proscenium_requests_total{client="chat",code="USER_REQUIRED",need_stock="true",scenario="buyer_default",scene="shop_chat",traffic="live"} 1`)
-	expect(t, m, "proscenium_request_duration_seconds_count", `proscenium_request_duration_seconds_count{scene="shop_chat"} 3`)
-	expect(t, m, `proscenium_request_duration_seconds_bucket{scene="shop_chat",le="0.00025"}`,
-		`proscenium_request_duration_seconds_bucket{scene="shop_chat",le="0.00025"} 1`)
-	expect(t, m, "proscenium_models_priced_total", `proscenium_models_priced_total{scene="shop_chat"} 32`)
-	expect(t, m, "proscenium_inaccurate_answers_total", `proscenium_inaccurate_answers_total{scene="shop_chat"} 1`)
-	expect(t, m, "proscenium_experiment_requests_total", `proscenium_experiment_requests_total{group="b",scene="shop_chat"} 1`)
-	expect(t, m, "proscenium_degradations_total", `proscenium_degradations_total{cause="timeout",feature="tax",scene="shop_chat"} 1`)
+	expect(t, m, "proscenium_request_duration_seconds_count", `proscenium_request_duration_seconds_count{scene="shop_chat",traffic="live"} 3`)
+	expect(t, m, `proscenium_request_duration_seconds_bucket{scene="shop_chat",traffic="live",le="0.00025"}`,
+		`proscenium_request_duration_seconds_bucket{scene="shop_chat",traffic="live",le="0.00025"} 1`)
+	expect(t, m, "proscenium_models_priced_total", `proscenium_models_priced_total{scene="shop_chat",traffic="live"} 32`)
+	expect(t, m, "proscenium_inaccurate_answers_total", `proscenium_inaccurate_answers_total{scene="shop_chat",traffic="live"} 1`)
+	expect(t, m, "proscenium_experiment_requests_total", `proscenium_experiment_requests_total{group="b",scene="shop_chat",traffic="live"} 1`)
+	expect(t, m, "proscenium_degradations_total", `proscenium_degradations_total{cause="timeout",feature="tax",scene="shop_chat",traffic="live"} 1`)
 }
 
 func TestWorkOfTheEngineIsCounted(t *testing.T) {
 	m := metrics.New()
-	m.Stage(engine.StageTax, time.Millisecond)
-	m.Call(engine.BestVouchers, engine.TimedOut, time.Second)
-	m.Cache(engine.PriceStockCache, 7, 3)
-	m.RuleError("no_flash_sale")
+	m.Traffic(traffic.Live).Stage(engine.StageTax, time.Millisecond)
+	m.Traffic(traffic.Live).Call(engine.BestVouchers, engine.TimedOut, time.Second)
+	m.Traffic(traffic.Live).Cache(engine.PriceStockCache, 7, 3)
+	m.Traffic(traffic.Live).RuleError("no_flash_sale")
 	m.Refused("/proscenium.pricing.v1.PricingService/GetPromotionInfo", "unauthenticated")
 
-	expect(t, m, `proscenium_stage_duration_seconds_count{stage="tax_selection"}`, `proscenium_stage_duration_seconds_count{stage="tax_selection"} 1`)
-	expect(t, m, `proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="timeout"}`,
-		`proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="timeout"} 1`)
-	expect(t, m, `proscenium_dependency_duration_seconds_sum{command="voucher.best_vouchers"}`,
-		`proscenium_dependency_duration_seconds_sum{command="voucher.best_vouchers"} 1`)
-	expect(t, m, `proscenium_cache_requests_total{cache="price_stock"`,
-		`proscenium_cache_requests_total{cache="price_stock",result="hit"} 7`,
-		`proscenium_cache_requests_total{cache="price_stock",result="miss"} 3`)
-	expect(t, m, "proscenium_rule_errors_total", `proscenium_rule_errors_total{rule="no_flash_sale"} 1`)
+	expect(t, m, `proscenium_stage_duration_seconds_count{stage="tax_selection",traffic="live"}`, `proscenium_stage_duration_seconds_count{stage="tax_selection",traffic="live"} 1`)
+	expect(t, m, `proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="timeout",traffic="live"}`,
+		`proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="timeout",traffic="live"} 1`)
+	expect(t, m, `proscenium_dependency_duration_seconds_sum{command="voucher.best_vouchers",traffic="live"}`,
+		`proscenium_dependency_duration_seconds_sum{command="voucher.best_vouchers",traffic="live"} 1`)
+	expect(t, m, `proscenium_cache_requests_total{cache="price_stock",result="hit",traffic="live"`,
+		`proscenium_cache_requests_total{cache="price_stock",result="hit",traffic="live"} 7`)
+	expect(t, m, `proscenium_cache_requests_total{cache="price_stock",result="miss",traffic="live"`,
+		`proscenium_cache_requests_total{cache="price_stock",result="miss",traffic="live"} 3`)
+	expect(t, m, "proscenium_rule_errors_total", `proscenium_rule_errors_total{rule="no_flash_sale",traffic="live"} 1`)
 	expect(t, m, "proscenium_rpc_errors_total",
 		`proscenium_rpc_errors_total{code="unauthenticated",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo"} 1`)
+}
+
+func TestClassesOfTrafficAreCountedApart(t *testing.T) {
+	m := metrics.New()
+	shadow := m.Traffic(traffic.Shadow)
+	shadow.Call(engine.BestVouchers, engine.OK, time.Second)
+	shadow.Scene(shopChat).Priced("", true, 3, time.Millisecond)
+	m.Traffic(traffic.Live).Scene(shopChat).Priced("", true, 2, time.Millisecond)
+	m.Applied("v1", time.Unix(0, 0))
+	expect(t, m, `proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="ok"`,
+		`proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="ok",traffic="live"} 0`,
+		`proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="ok",traffic="shadow"} 1`)
+	expect(t, m, "proscenium_models_priced_total",
+		`proscenium_models_priced_total{scene="shop_chat",traffic="live"} 2`, `proscenium_models_priced_total{scene="shop_chat",traffic="shadow"} 3`)
+	m.Applied("v2", time.Unix(0, 0))
+	expect(t, m, "proscenium_models_priced_total")
 }
 
 func TestRecordingIsCounted(t *testing.T) {
@@ -142,27 +160,27 @@ func TestTheSeriesOfASceneEndWithIt(t *testing.T) {
 	moved := shopChat
 	moved.NeedStock = false
 	for _, labels := range []engine.SceneLabels{shopChat, gone} {
-		scene := m.Scene(labels)
+		scene := m.Traffic(traffic.Live).Scene(labels)
 		scene.Failed("USER_REQUIRED", time.Millisecond)
 		scene.Degraded("tax", "timeout")
 		scene.Priced("a", true, 1, time.Millisecond)
 	}
 	m.Applied("v1", time.Unix(0, 0))
-	kept := m.Scene(moved)
+	kept := m.Traffic(traffic.Live).Scene(moved)
 	m.Applied("v2", time.Unix(0, 0))
 	kept.Priced("", true, 1, time.Millisecond)
 
 	expect(t, m, "proscenium_requests_total",
 		`proscenium_requests_total{client="chat",code="OK",need_stock="false",scenario="buyer_default",scene="shop_chat",traffic="live"} 1`)
 	// The scene lives on under other labels: what has the scene alone as a label goes on counting.
-	expect(t, m, "proscenium_request_duration_seconds_count", `proscenium_request_duration_seconds_count{scene="shop_chat"} 3`)
-	expect(t, m, "proscenium_degradations_total", `proscenium_degradations_total{cause="timeout",feature="tax",scene="shop_chat"} 1`)
-	expect(t, m, "proscenium_experiment_requests_total", `proscenium_experiment_requests_total{group="a",scene="shop_chat"} 1`)
+	expect(t, m, "proscenium_request_duration_seconds_count", `proscenium_request_duration_seconds_count{scene="shop_chat",traffic="live"} 3`)
+	expect(t, m, "proscenium_degradations_total", `proscenium_degradations_total{cause="timeout",feature="tax",scene="shop_chat",traffic="live"} 1`)
+	expect(t, m, "proscenium_experiment_requests_total", `proscenium_experiment_requests_total{group="a",scene="shop_chat",traffic="live"} 1`)
 }
 
 func TestLabelsAreBounded(t *testing.T) {
 	m := metrics.New()
-	scene := m.Scene(shopChat)
+	scene := m.Traffic(traffic.Live).Scene(shopChat)
 	for i := range 200 {
 		scene.Failed(fmt.Sprintf("REASON_%d", i), time.Millisecond)
 	}
@@ -177,7 +195,7 @@ func TestLabelsAreBounded(t *testing.T) {
 
 func TestCountingIsExactUnderConcurrency(t *testing.T) {
 	m := metrics.New()
-	scene := m.Scene(shopChat)
+	scene := m.Traffic(traffic.Live).Scene(shopChat)
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -187,22 +205,22 @@ func TestCountingIsExactUnderConcurrency(t *testing.T) {
 		})
 	}
 	group.Wait()
-	expect(t, m, `proscenium_request_duration_seconds_count`, `proscenium_request_duration_seconds_count{scene="shop_chat"} 8000`)
+	expect(t, m, `proscenium_request_duration_seconds_count`, `proscenium_request_duration_seconds_count{scene="shop_chat",traffic="live"} 8000`)
 	expect(t, m, `proscenium_requests_total{client="chat",code="A"`,
 		`proscenium_requests_total{client="chat",code="A",need_stock="true",scenario="buyer_default",scene="shop_chat",traffic="live"} 2672`)
 }
 
 func TestCountingDoesNotAllocate(t *testing.T) {
 	m := metrics.New()
-	scene := m.Scene(shopChat)
+	scene := m.Traffic(traffic.Live).Scene(shopChat)
 	count := func() {
 		scene.Priced("b", false, 30, time.Millisecond)
 		scene.Failed("USER_REQUIRED", time.Millisecond)
 		scene.Degraded("tax", "timeout")
-		m.Stage(engine.StageTax, time.Millisecond)
-		m.Call(engine.BestVouchers, engine.OK, time.Millisecond)
-		m.Cache(engine.PriceStockCache, 7, 3)
-		m.RuleError("no_flash_sale")
+		m.Traffic(traffic.Live).Stage(engine.StageTax, time.Millisecond)
+		m.Traffic(traffic.Live).Call(engine.BestVouchers, engine.OK, time.Millisecond)
+		m.Traffic(traffic.Live).Cache(engine.PriceStockCache, 7, 3)
+		m.Traffic(traffic.Live).RuleError("no_flash_sale")
 	}
 	count()
 	if n := testing.AllocsPerRun(100, count); n != 0 {
@@ -242,10 +260,10 @@ func TestTheDocumentListsWhatTheRegistryHas(t *testing.T) {
 
 func TestEveryFamilyIsExposedAsListed(t *testing.T) {
 	m := metrics.New()
-	scene := m.Scene(shopChat)
+	scene := m.Traffic(traffic.Live).Scene(shopChat)
 	scene.Priced("b", false, 30, time.Millisecond)
 	scene.Degraded("tax", "timeout")
-	m.RuleError("r")
+	m.Traffic(traffic.Live).RuleError("r")
 	m.Refused("p", "internal")
 	m.Applied("v1", time.Unix(0, 0))
 	exposed := map[string]bool{}

@@ -12,6 +12,7 @@ import (
 	"proscenium/providers"
 	"proscenium/providers/remote"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // flatRebate gives back a tenth of every promotional price.
@@ -47,7 +48,7 @@ func ExampleNamed() {
 		Command:  "rebate.query",
 		Provider: &configv1.Provider{Kind: &configv1.Provider_Embedded{Embedded: &configv1.EmbeddedProvider{Name: "flat_rebate"}}},
 	}}}
-	opened, err := registry.Open(snap, region)
+	opened, err := registry.Open(snap, region, traffic.Live)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -27,6 +27,7 @@ import (
 	"proscenium/providers/tax"
 	"proscenium/providers/voucher"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // Option is what a registry may have beyond the embedded providers.
@@ -45,10 +46,17 @@ type Registry struct {
 	deps     remote.Deps
 
 	mu      sync.Mutex
-	clients map[string]*client
+	clients map[identity]*client
 }
 
-// client is shared by all dependencies of equal configuration.
+// identity names a client. Live and shadow traffic share none: no connection, and no retry budget.
+type identity struct {
+	class traffic.Class
+	// conf is equal for configurations that make equal clients.
+	conf string
+}
+
+// client is shared by all dependencies of equal configuration, for one class of traffic.
 type client struct {
 	*remote.Client
 	usedBy string // version of the snapshot that asked for it last
@@ -56,20 +64,20 @@ type client struct {
 
 // New makes a registry. embedded answers each command that no dependency of the configuration names a provider for.
 func New(embedded engine.Providers, deps remote.Deps, opts ...Option) *Registry {
-	r := &Registry{embedded: &embedded, named: map[string]*engine.Providers{}, deps: deps, clients: map[string]*client{}}
+	r := &Registry{embedded: &embedded, named: map[string]*engine.Providers{}, deps: deps, clients: map[identity]*client{}}
 	for _, opt := range opts {
 		opt(r)
 	}
 	return r
 }
 
-// Open gives the providers of a region: of each command the one that its dependency names for the region, else for all, else the embedded one.
+// Open gives the providers of a region for a class of traffic: of each command the one that its dependency names for the region, else for all, else the embedded one.
 // Clients of services are kept from one configuration to the next while their settings, and the files that these name, stay the same; so are
 // their connections and retry budgets. Errors, all that there are, name the dependency and the field.
-func (r *Registry) Open(snap *scenes.Snapshot, region *scenes.Region) (*engine.Providers, error) {
+func (r *Registry) Open(snap *scenes.Snapshot, region *scenes.Region, class traffic.Class) (*engine.Providers, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	o := &opening{registry: r, snap: snap, region: region}
+	o := &opening{registry: r, snap: snap, region: region, class: class}
 	for command := range snap.Dependencies {
 		if !slices.Contains(engine.CommandNames[:], command) {
 			o.fail(command, "", errors.New("there is no such command"))
@@ -119,8 +127,8 @@ func (r *Registry) Close() {
 	clear(r.clients)
 }
 
-// client returns the one of that configuration. r.mu is held.
-func (r *Registry) client(conf *configv1.ConnectProvider, version string) (*remote.Client, error) {
+// client returns the one of that configuration and class. r.mu is held.
+func (r *Registry) client(conf *configv1.ConnectProvider, class traffic.Class, version string) (*remote.Client, error) {
 	files := map[string][]byte{}
 	deps := r.deps
 	deps.ReadFile = func(name string) ([]byte, error) {
@@ -133,10 +141,11 @@ func (r *Registry) client(conf *configv1.ConnectProvider, version string) (*remo
 		}
 		return b, err
 	}
-	key, err := identity(conf, deps.ReadFile)
+	of, err := fingerprint(conf, deps.ReadFile)
 	if err != nil {
 		return nil, err
 	}
+	key := identity{class, of}
 	if c := r.clients[key]; c != nil {
 		c.usedBy = version
 		return c.Client, nil
@@ -149,9 +158,9 @@ func (r *Registry) client(conf *configv1.ConnectProvider, version string) (*remo
 	return c, nil
 }
 
-// identity is equal for configurations that make equal clients: a renewed certificate makes another. Files that cannot be read are left for
+// fingerprint is equal for configurations that make equal clients: a renewed certificate makes another. Files that cannot be read are left for
 // the client's own checks to report.
-func identity(conf *configv1.ConnectProvider, readFile func(string) ([]byte, error)) (string, error) {
+func fingerprint(conf *configv1.ConnectProvider, readFile func(string) ([]byte, error)) (string, error) {
 	key, err := proto.MarshalOptions{Deterministic: true}.Marshal(conf)
 	if err != nil {
 		return "", err
@@ -172,6 +181,7 @@ type opening struct {
 	registry *Registry
 	snap     *scenes.Snapshot
 	region   *scenes.Region
+	class    traffic.Class
 	errs     []error
 }
 
@@ -195,7 +205,7 @@ func open[K, V any](
 		}
 		return absent[K, V]{command}
 	case *configv1.Provider_Connect:
-		c, err := o.registry.client(kind.Connect, o.snap.Version)
+		c, err := o.registry.client(kind.Connect, o.class, o.snap.Version)
 		if err != nil {
 			o.fail(command.String(), field+".connect", err)
 			return nil

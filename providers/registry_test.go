@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"proscenium/engine"
@@ -19,6 +21,7 @@ import (
 	"proscenium/providers/remote"
 	"proscenium/providers/remote/remotetest"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -84,7 +87,7 @@ func TestARegionGetsItsOwnProviderElseThatOfAllElseTheEmbeddedOne(t *testing.T) 
 			}
 			snap := snapshot("1", deps...)
 			for region, want := range tc.want {
-				p, err := r.Open(snap, snap.Regions[region])
+				p, err := r.Open(snap, snap.Regions[region], traffic.Live)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -115,7 +118,7 @@ func TestErrorsNameTheDependencyAndTheField(t *testing.T) {
 		&configv1.Dependency{Command: "stock.forecast", Provider: embedded("")},
 		&configv1.Dependency{Command: "package.query", Provider: &configv1.Provider{}},
 	)
-	_, err := r.Open(snap, snap.Regions["US"])
+	_, err := r.Open(snap, snap.Regions["US"], traffic.Live)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -139,7 +142,7 @@ func TestErrorsNameTheDependencyAndTheField(t *testing.T) {
 func TestACommandThatNobodyAnswersFailsWhenItIsAsked(t *testing.T) {
 	r := New(engine.Providers{}, remotetest.Deps())
 	snap := snapshot("1")
-	p, err := r.Open(snap, snap.Regions["US"])
+	p, err := r.Open(snap, snap.Regions["US"], traffic.Live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +197,7 @@ func TestClientsLiveAsLongAsTheirConfiguration(t *testing.T) {
 		t.Helper()
 		snap := snapshot(version, dependency)
 		for region, want := range wants {
-			p, err := r.Open(snap, snap.Regions[region])
+			p, err := r.Open(snap, snap.Regions[region], traffic.Live)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +221,7 @@ func TestClientsLiveAsLongAsTheirConfiguration(t *testing.T) {
 
 	// A configuration that is opened and then not applied takes nothing away.
 	refused := snapshot("5", gmv(at(one), nil))
-	if _, err := r.Open(refused, refused.Regions["US"]); err != nil {
+	if _, err := r.Open(refused, refused.Regions["US"], traffic.Live); err != nil {
 		t.Fatal(err)
 	}
 	d.want(t, "a configuration that is not applied", 2, 1)
@@ -233,19 +236,19 @@ func TestARenewedCertificateMakesANewClient(t *testing.T) {
 	deps := remotetest.Deps()
 	deps.ReadFile = func(string) ([]byte, error) { return content, nil }
 	conf := &configv1.ConnectProvider{Url: "https://a.example", Tls: &configv1.TlsClient{CaFile: "ca.pem"}}
-	first, err := identity(conf, deps.ReadFile)
+	first, err := fingerprint(conf, deps.ReadFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	content = []byte("second")
-	second, err := identity(conf, deps.ReadFile)
+	second, err := fingerprint(conf, deps.ReadFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first == second {
 		t.Error("the client of the old certificate would be kept")
 	}
-	if again, err := identity(conf, deps.ReadFile); err != nil || again != second {
+	if again, err := fingerprint(conf, deps.ReadFile); err != nil || again != second {
 		t.Errorf("equal settings make other clients: %v", err)
 	}
 }
@@ -265,7 +268,7 @@ func TestCallsUnderWayOutliveTheirClient(t *testing.T) {
 		snap := snapshot("1", &configv1.Dependency{Command: "gmv.query", Provider: &configv1.Provider{
 			Kind: &configv1.Provider_Connect{Connect: &configv1.ConnectProvider{Url: url, Protocol: protocol}},
 		}})
-		p, err := r.Open(snap, snap.Regions["US"])
+		p, err := r.Open(snap, snap.Regions["US"], traffic.Live)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +282,7 @@ func TestCallsUnderWayOutliveTheirClient(t *testing.T) {
 		}()
 		<-asked
 		next := snapshot("2")
-		if _, err := r.Open(next, next.Regions["US"]); err != nil {
+		if _, err := r.Open(next, next.Regions["US"], traffic.Live); err != nil {
 			t.Fatal(err)
 		}
 		r.Retain(next)
@@ -300,7 +303,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	apply := func(n int) {
 		url := []string{one, two}[n%2]
 		snap := snapshot([]string{"even", "odd"}[n%2], &configv1.Dependency{Command: "gmv.query", Provider: at(url)})
-		p, err := r.Open(snap, snap.Regions["US"])
+		p, err := r.Open(snap, snap.Regions["US"], traffic.Live)
 		if err != nil {
 			t.Error(err)
 			return
@@ -339,11 +342,41 @@ func TestAnUnknownHostIsAFailureOfTheCallNotOfTheLoad(t *testing.T) {
 	r := New(engine.Providers{}, remotetest.Deps())
 	defer r.Close()
 	snap := snapshot("1", &configv1.Dependency{Command: "gmv.query", Provider: at("http://127.0.0.1:1")})
-	p, err := r.Open(snap, snap.Regions["US"])
+	p, err := r.Open(snap, snap.Regions["US"], traffic.Live)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ask(t, p); connect.CodeOf(err) != connect.CodeUnavailable {
 		t.Error(err)
+	}
+}
+
+func TestLiveAndShadowTrafficShareNoConnection(t *testing.T) {
+	var conns sync.Map
+	answer := reference.Handler(engine.Providers{GMV: sold(5)}, remotetest.Snapshot)
+	url := remotetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conns.Store(r.RemoteAddr, r.Header.Get(traffic.Header))
+		answer.ServeHTTP(w, r)
+	}))
+	r := New(engine.Providers{}, remotetest.Deps())
+	defer r.Close()
+	snap := snapshot("1", &configv1.Dependency{Command: "gmv.query", Provider: at(url)})
+	for _, class := range traffic.All() {
+		p, err := r.Open(snap, snap.Regions["US"], class)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := remotetest.Call(snap)
+		call.Class = class
+		for range 3 {
+			if err := p.GMV.Query(t.Context(), call, []engine.PriceKey{{ItemID: 1, ModelID: 2}}, make([]int64, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got := map[string]int{}
+	conns.Range(func(_, mark any) bool { got[mark.(string)]++; return true })
+	if diff := cmp.Diff(map[string]int{"": 1, "1": 1}, got); diff != "" {
+		t.Errorf("connections by the mark of what went over them (-want +got):\n%s", diff)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"proscenium/providers/reference"
 	"proscenium/providers/remote/remotetest"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 func TestMain(m *testing.M) {
@@ -125,7 +126,7 @@ func open(t *testing.T, conf *configv1.ConnectProvider) *faulty {
 	registry := providers.New(engine.Providers{}, remotetest.Deps())
 	t.Cleanup(registry.Close)
 	var err error
-	if f.Providers, err = registry.Open(snap, snap.Regions["US"]); err != nil {
+	if f.Providers, err = registry.Open(snap, snap.Regions["US"], traffic.Live); err != nil {
 		t.Fatal(err)
 	}
 	return f

@@ -6,6 +6,7 @@ import (
 	"connectrpc.com/connect"
 
 	"proscenium/engine"
+	"proscenium/traffic"
 )
 
 // Method is how a command speaks the protocol.
@@ -75,7 +76,11 @@ func (p *provider[K, V, ID, Req, Res]) ask(ctx context.Context, c *engine.Call, 
 		client: p.client,
 		stats:  engine.CallStatsFrom(ctx),
 		try: func(ctx context.Context) (*Res, error) {
-			res, err := p.procedure(ctx, connect.NewRequest(req))
+			question := connect.NewRequest(req)
+			if c.Class == traffic.Shadow {
+				markShadow(ctx, question.Header())
+			}
+			res, err := p.procedure(ctx, question)
 			if err != nil {
 				return nil, err
 			}

@@ -1,0 +1,79 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"proscenium/engine"
+	"proscenium/traffic"
+)
+
+// maxRules bounds the rules of a class that are counted one by one; what is beyond is counted under "other".
+const maxRules = 10_000
+
+// class counts what the engine does for one class of traffic: the same families for all, so that they can be compared.
+type class struct {
+	scenes sceneMetrics
+
+	stages     [len(engine.StageNames)]prometheus.Observer
+	calls      [len(engine.CommandNames)][len(engine.OutcomeNames)]prometheus.Counter
+	callTimes  [len(engine.CommandNames)]prometheus.Observer
+	cacheHits  [len(engine.CacheNames)]prometheus.Counter
+	cacheMiss  [len(engine.CacheNames)]prometheus.Counter
+	ruleErrors *children[string]
+}
+
+var _ engine.TrafficObserver = (*class)(nil)
+
+// Traffic is the observer of a class.
+func (m *Metrics) Traffic(class traffic.Class) engine.TrafficObserver { return &m.classes[class] }
+
+func (m *Metrics) registerClasses() {
+	scenes := newSceneFamilies(m)
+	stages := m.histogram("proscenium_stage_duration_seconds", "Time that a stage of a plan took.", "stage", "traffic")
+	calls := m.counter("proscenium_dependency_calls_total",
+		"Calls to dependencies, by how they ended. Those that a policy kept from being made are in proscenium_policy_refusals_total.", "command", "outcome", "traffic")
+	callTimes := m.histogram("proscenium_dependency_duration_seconds", "Time that a call to a dependency took, all attempts together.", "command", "traffic")
+	caches := m.counter("proscenium_cache_requests_total", "Price records looked for in a cache, by result: hit or miss.", "cache", "result", "traffic")
+	ruleErrors := m.counter("proscenium_rule_errors_total",
+		"Evaluations of a rule that ended in an error, and so in the safe answer of its place.", "rule", "traffic")
+	for _, t := range traffic.All() {
+		c, label := &m.classes[t], t.String()
+		c.scenes.init(scenes, label)
+		for i, name := range engine.StageNames {
+			c.stages[i] = stages.WithLabelValues(name, label)
+		}
+		for i, command := range engine.CommandNames {
+			c.callTimes[i] = callTimes.WithLabelValues(command, label)
+			for j, outcome := range engine.OutcomeNames {
+				c.calls[i][j] = calls.WithLabelValues(command, outcome, label)
+			}
+		}
+		for i, name := range engine.CacheNames {
+			c.cacheHits[i], c.cacheMiss[i] = caches.WithLabelValues(name, "hit", label), caches.WithLabelValues(name, "miss", label)
+		}
+		c.ruleErrors = newChildren(maxRules, "other", func(rule string) prometheus.Counter { return ruleErrors.WithLabelValues(rule, label) })
+	}
+}
+
+// Stage counts the time that a stage took.
+func (c *class) Stage(stage engine.Stage, d time.Duration) { c.stages[stage].Observe(d.Seconds()) }
+
+// Call counts a call to a dependency.
+func (c *class) Call(command engine.Command, outcome engine.Outcome, d time.Duration) {
+	c.calls[command][outcome].Inc()
+	c.callTimes[command].Observe(d.Seconds())
+}
+
+// Cache counts lookups in a cache.
+func (c *class) Cache(cache engine.CacheName, hits, misses int) {
+	c.cacheHits[cache].Add(float64(hits))
+	c.cacheMiss[cache].Add(float64(misses))
+}
+
+// RuleError counts an evaluation that failed.
+func (c *class) RuleError(rule string) { c.ruleErrors.get(rule).Inc() }
+
+// Scene is the handle for requests of a scene.
+func (c *class) Scene(labels engine.SceneLabels) engine.SceneObserver { return c.scenes.scene(labels) }
