@@ -4,6 +4,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 )
 
 // Kind is the class of an error; the server maps it to a Connect code of the same name.
@@ -36,8 +38,20 @@ type Error struct {
 	Field string
 	// Metadata is machine-readable context, such as the command that failed.
 	Metadata map[string]string
+	// RetryAfter is when another attempt may do better; 0: not known.
+	RetryAfter time.Duration
+	// Violations are the limits that the request went beyond.
+	Violations []Violation
 	// Cause stays inside: logs see it, callers do not.
 	Cause error
+}
+
+// Violation is a limit that a request went beyond.
+type Violation struct {
+	// Subject names what was counted, such as client:cart or scene:pdp_main.
+	Subject string
+	// Description says what is allowed, for people.
+	Description string
 }
 
 // New makes an error. The message is formatted as by fmt.Sprintf.
@@ -60,6 +74,20 @@ func (e *Error) With(key, value string) *Error {
 		c.Metadata[k] = v
 	}
 	c.Metadata[key] = value
+	return &c
+}
+
+// RetryIn returns a copy that says when another attempt may do better.
+func (e *Error) RetryIn(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = max(d, 0)
+	return &c
+}
+
+// Beyond returns a copy with one more violation.
+func (e *Error) Beyond(subject, description string) *Error {
+	c := *e
+	c.Violations = append(slices.Clip(e.Violations), Violation{Subject: subject, Description: description})
 	return &c
 }
 
