@@ -19,7 +19,7 @@ func Defaults() map[protoreflect.FullName]protoreflect.Value { return newDefault
 
 func newDefaults() defaults {
 	enum := protoreflect.ValueOfEnum
-	i32, i64 := protoreflect.ValueOfInt32, protoreflect.ValueOfInt64
+	i32, i64, number := protoreflect.ValueOfInt32, protoreflect.ValueOfInt64, protoreflect.ValueOfFloat64
 	duration := func(d time.Duration) protoreflect.Value {
 		return protoreflect.ValueOfMessage(durationpb.New(d).ProtoReflect())
 	}
@@ -43,6 +43,18 @@ func newDefaults() defaults {
 		"Retries.budget_percent":                    i32(10),
 		"Cache.ttl":                                 duration(5 * time.Second),
 		"Cache.max_entries":                         i64(100_000),
+		"RedisCache.ttl":                            duration(30 * time.Second),
+		"ChangeStream.debounce":                     duration(100 * time.Millisecond),
+		"Client.priority":                           enum(configv1.Priority_PRIORITY_NORMAL.Number()),
+		"Breaker.minimum_number_of_calls":           i32(100),
+		"Breaker.window":                            duration(10 * time.Second),
+		"Breaker.open":                              duration(5 * time.Second),
+		"Breaker.half_open_calls":                   i32(5),
+		"LimitDimension.precision":                  enum(configv1.LimitPrecision_LIMIT_PRECISION_PRECISE.Number()),
+		"LimitDimension.counting":                   enum(configv1.LimitCounting_LIMIT_COUNTING_EACH.Number()),
+		"HierarchyLimit.multiplier":                 number(1),
+		"WantEstimation.starving_timeout":           duration(2 * time.Second),
+		"LoadShedding.target_latency":               duration(20 * time.Millisecond),
 	}
 	full := make(defaults, len(d))
 	for name, v := range d {
@@ -56,12 +68,17 @@ func present(fd protoreflect.FieldDescriptor) bool {
 	if fd.Message() == nil || fd.IsList() || fd.IsMap() || isTime(fd.Message()) || fd.ContainingOneof() != nil {
 		return false
 	}
+	switch fd.FullName() {
+	case "proscenium.config.v1.ConnectProvider.retries":
+		return true
+	case "proscenium.config.v1.Scene.rate_limiter", "proscenium.config.v1.Caches.change_stream":
+		return false // absent: none
+	}
 	switch fd.Parent().Name() {
 	case "Scene", "Scenario", "Caches":
 		return true
-	default:
-		return fd.FullName() == "proscenium.config.v1.ConnectProvider.retries"
 	}
+	return false
 }
 
 func isTime(md protoreflect.MessageDescriptor) bool {

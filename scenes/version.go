@@ -26,12 +26,22 @@ func versionOf(b *configv1.Bundle, forms *forms) string {
 			continue
 		}
 		parts = parts[:0]
-		if fd.IsList() {
+		switch {
+		case fd.IsList():
 			for j := range m.Get(fd).List().Len() {
 				parts = append(parts, forms.of(m.Get(fd).List().Get(j).Message().Interface()).canonical)
 			}
-		} else if data := forms.of(m.Get(fd).Message().Interface()).canonical; len(data) > 0 {
-			parts = append(parts, data) // a message in which nothing is left says no more than none
+		case fd.IsMap():
+			m.Get(fd).Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+				name := k.String()
+				part := append(binary.AppendUvarint(nil, uint64(len(name))), name...)
+				parts = append(parts, append(part, forms.of(v.Message().Interface()).canonical...))
+				return true
+			})
+		default:
+			if data := forms.of(m.Get(fd).Message().Interface()).canonical; len(data) > 0 {
+				parts = append(parts, data) // a message in which nothing is left says no more than none
+			}
 		}
 		if len(parts) == 0 {
 			continue

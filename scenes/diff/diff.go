@@ -27,7 +27,7 @@ const (
 // Change is an entity that differs.
 type Change struct {
 	Kind Kind `json:"kind"`
-	// Section is the list or message of the bundle that the entity stands in, such as scenes.
+	// Section is the list, map or message of the bundle that the entity stands in, such as scenes.
 	Section string `json:"section"`
 	// Entity is what a person calls it, such as scene.
 	Entity string `json:"entity"`
@@ -111,6 +111,9 @@ func (c *comparer) match() {
 	c.pairs = map[protoreflect.Name][]pair{}
 	before, after := c.before.ProtoReflect(), c.after.ProtoReflect()
 	for _, fd := range fieldsOf(before) {
+		if fd.IsMap() {
+			c.pairs[fd.Name()] = matchMaps(before.Get(fd).Map(), after.Get(fd).Map())
+		}
 		if !fd.IsList() {
 			continue
 		}
@@ -135,7 +138,7 @@ func (c *comparer) compare() {
 	for _, fd := range fieldsOf(before) {
 		section := string(fd.Name())
 		var changes []Change
-		if !fd.IsList() {
+		if !fd.IsList() && !fd.IsMap() {
 			fields := c.messages("", before.Get(fd).Message(), after.Get(fd).Message())
 			if len(fields) > 0 {
 				changes = append(changes, Change{Kind: Changed, Section: section, Entity: entityOf(fd), Fields: fields})
@@ -160,14 +163,14 @@ func (c *comparer) entity(section string, id identity, p pair) (Change, bool) {
 	before, after := p.before, p.after
 	switch {
 	case !p.both() && before != nil:
-		change.Kind, change.Name = Removed, id.label(before)
+		change.Kind, change.Name = Removed, p.label(id, before)
 		after = before.Type().Zero()
 	case !p.both():
-		change.Kind, change.Name = Added, id.label(after)
+		change.Kind, change.Name = Added, p.label(id, after)
 		before = after.Type().Zero()
 	default:
-		change.Name = id.label(after)
-		if old := id.label(before); old != change.Name {
+		change.Name = p.label(id, after)
+		if old := p.label(id, before); old != change.Name {
 			change.OldName = old
 		}
 	}

@@ -353,6 +353,10 @@ func leaves(path string, m protoreflect.Message, out []leaf) []leaf {
 		fd := fields.Get(i)
 		at := path + "." + string(fd.Name())
 		switch {
+		case fd == source.OpenField(m.Descriptor()):
+			for _, key := range keys(m.Get(fd).Map()) {
+				out = leaves(path+"."+key.String(), m.Get(fd).Map().Get(key).Message(), out)
+			}
 		case identity[fd.Name()] || fd.IsMap() || fd.IsList() && fd.Message() != nil:
 		case fd.ContainingOneof() != nil && fd.Message() != nil:
 		case fd.Message() != nil && !fd.IsList() && !strings.HasPrefix(string(fd.Message().FullName()), "google."):
@@ -362,6 +366,16 @@ func leaves(path string, m protoreflect.Message, out []leaf) []leaf {
 			out = append(out, leaf{at, m, fd})
 		}
 	}
+	return out
+}
+
+func keys(m protoreflect.Map) []protoreflect.MapKey {
+	var out []protoreflect.MapKey
+	m.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool {
+		out = append(out, k)
+		return true
+	})
+	slices.SortFunc(out, func(a, b protoreflect.MapKey) int { return strings.Compare(a.String(), b.String()) })
 	return out
 }
 
@@ -390,6 +404,8 @@ func (l leaf) edit() {
 		l.m.Set(fd, protoreflect.ValueOfEnum(last))
 	case fd.Kind() == protoreflect.Int32Kind:
 		l.m.Set(fd, protoreflect.ValueOfInt32(int32(l.m.Get(fd).Int())+7))
+	case fd.Kind() == protoreflect.DoubleKind:
+		l.m.Set(fd, protoreflect.ValueOfFloat64(l.m.Get(fd).Float()+0.125))
 	default:
 		l.m.Set(fd, protoreflect.ValueOfInt64(l.m.Get(fd).Int()+7))
 	}
@@ -401,6 +417,12 @@ func allLeaves(b *configv1.Bundle) []leaf {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		fd := fields.Get(i)
+		if fd.IsMap() {
+			for _, key := range keys(m.Get(fd).Map()) {
+				out = leaves(fmt.Sprintf("%s[%s]", fd.Name(), key), m.Get(fd).Map().Get(key).Message(), out)
+			}
+			continue
+		}
 		if !fd.IsList() {
 			out = leaves(string(fd.Name()), m.Mutable(fd).Message(), out)
 			continue
@@ -445,6 +467,7 @@ func paths(changes []diff.Change) []string {
 func TestEveryEditIsReportedAndNothingElse(t *testing.T) {
 	original := proto.CloneOf(reference(t).Bundle)
 	original.Downgrades = bundle(t, base).Downgrades
+	original.Limits, original.Breakers, original.HierarchyLimits = bundle(t, policies).Limits, bundle(t, policies).Breakers, bundle(t, policies).HierarchyLimits
 	rapid.Check(t, func(t *rapid.T) {
 		edited := proto.CloneOf(original)
 		all := allLeaves(edited)

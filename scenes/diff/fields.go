@@ -8,6 +8,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
+
+	"proscenium/scenes/source"
 )
 
 // messages are the fields in which two messages of a type differ. One that is not written is as good as an empty one.
@@ -19,8 +21,10 @@ func (c *comparer) messages(path string, before, after protoreflect.Message) []F
 	for _, fd := range fieldsOf(before) {
 		at := join(path, fd)
 		switch {
+		case fd.IsMap() && fd == source.OpenField(before.Descriptor()):
+			fields = append(fields, c.entries(func(key string) string { return path + separator(path) + key }, fd, before.Get(fd).Map(), after.Get(fd).Map())...)
 		case fd.IsMap():
-			fields = append(fields, c.entries(at, fd, before.Get(fd).Map(), after.Get(fd).Map())...)
+			fields = append(fields, c.entries(func(key string) string { return at + "[" + key + "]" }, fd, before.Get(fd).Map(), after.Get(fd).Map())...)
 		case fd.IsList() && fd.Message() != nil:
 			fields = append(fields, c.elements(at, identities()[fd.FullName()], before.Get(fd).List(), after.Get(fd).List())...)
 		case fd.IsList():
@@ -35,10 +39,15 @@ func (c *comparer) messages(path string, before, after protoreflect.Message) []F
 }
 
 func join(path string, fd protoreflect.FieldDescriptor) string {
+	return path + separator(path) + string(fd.Name())
+}
+
+// separator stands between a path and what is below it.
+func separator(path string) string {
 	if path == "" {
-		return string(fd.Name())
+		return ""
 	}
-	return path + "." + string(fd.Name())
+	return "."
 }
 
 // choice compares messages that are one of several things, such as an embedded provider or a service. It is true if they are different ones:
@@ -57,8 +66,8 @@ func (c *comparer) choice(path string, before, after protoreflect.Message) ([]Fi
 	return nil, false
 }
 
-// entries compares maps of messages by their keys.
-func (c *comparer) entries(path string, fd protoreflect.FieldDescriptor, before, after protoreflect.Map) []Field {
+// entries compares maps of messages by their keys; path is that of an entry.
+func (c *comparer) entries(path func(key string) string, fd protoreflect.FieldDescriptor, before, after protoreflect.Map) []Field {
 	keys := map[string]protoreflect.MapKey{}
 	gather := func(k protoreflect.MapKey, _ protoreflect.Value) bool {
 		keys[k.String()] = k
@@ -68,7 +77,7 @@ func (c *comparer) entries(path string, fd protoreflect.FieldDescriptor, before,
 	after.Range(gather)
 	var fields []Field
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
-		k, at := keys[name], path+"["+name+"]"
+		k, at := keys[name], path(name)
 		switch {
 		case !before.Has(k):
 			fields = append(fields, Field{Path: at, New: c.mapValue(fd, after.Get(k))})

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,7 +19,8 @@ type identity struct {
 	ordered bool
 }
 
-// identities are those of all lists of messages that a bundle can hold. A new list needs an entry; a test says so.
+// identities are those of all lists of messages that a bundle can hold, and of the maps that are its sections: entries of these are the same if their
+// keys are. A new list needs an entry; a test says so.
 func identities() map[protoreflect.FullName]identity {
 	by := func(names ...protoreflect.Name) [][]protoreflect.Name {
 		keys := make([][]protoreflect.Name, len(names))
@@ -42,7 +44,12 @@ func identities() map[protoreflect.FullName]identity {
 		"Bundle.experiments":       {entity: "experiment", keys: by("name")},
 		"Bundle.eligibility_rules": {entity: "eligibility rule", keys: by("command")},
 		// The shares of the groups are laid one after the other: another order puts units into other groups.
-		"Experiment.groups": {entity: "group", keys: by("name"), ordered: true},
+		"Experiment.groups":       {entity: "group", keys: by("name"), ordered: true},
+		"RootQueue.sub_queues":    {entity: "queue", keys: by("queue")},
+		"Bundle.breakers":         {entity: "breaker"},
+		"Bundle.scene_breakers":   {entity: "scene breaker"},
+		"Bundle.limits":           {entity: "limit"},
+		"Bundle.hierarchy_limits": {entity: "hierarchy limit"},
 	}
 	full := make(map[protoreflect.FullName]identity, len(all))
 	for name, id := range all {
@@ -57,6 +64,11 @@ const configPackage = "proscenium.config.v1."
 func references() map[protoreflect.FullName]string {
 	all := map[string]string{
 		"Client.allowed_scenes":                             "scenes",
+		"Client.quota":                                      "limits",
+		"Scene.limits":                                      "limits",
+		"Inbound.limits":                                    "limits",
+		"Dependency.limits":                                 "limits",
+		"RateLimiter.resource":                              "hierarchy_limits",
 		"Scene.client":                                      "clients",
 		"Scene.scenario":                                    "scenarios",
 		"Scene.ab_test":                                     "experiments",
@@ -100,7 +112,7 @@ func (id identity) label(m protoreflect.Message) string {
 }
 
 func (id identity) isLabel(path string) bool {
-	return slices.Contains(id.keys[len(id.keys)-1], protoreflect.Name(path))
+	return len(id.keys) > 0 && slices.Contains(id.keys[len(id.keys)-1], protoreflect.Name(path))
 }
 
 // naming says what an entity that a field names is called.
@@ -130,9 +142,44 @@ func valueOf(m protoreflect.Message, key []protoreflect.Name, called naming) str
 }
 
 // pair is an element on both sides; one of them may be nil.
-type pair struct{ before, after protoreflect.Message }
+type pair struct {
+	before, after protoreflect.Message
+	key           string // of the entry of a map
+}
 
 func (p pair) both() bool { return p.before != nil && p.after != nil }
+
+// label names one of the sides.
+func (p pair) label(id identity, side protoreflect.Message) string {
+	if len(id.keys) == 0 {
+		return p.key
+	}
+	return id.label(side)
+}
+
+// matchMaps finds the pairs of two maps: entries with one key.
+func matchMaps(before, after protoreflect.Map) []pair {
+	byKey := map[string]*pair{}
+	at := func(k protoreflect.MapKey) *pair {
+		if byKey[k.String()] == nil {
+			byKey[k.String()] = &pair{key: k.String()}
+		}
+		return byKey[k.String()]
+	}
+	before.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+		at(k).before = v.Message()
+		return true
+	})
+	after.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+		at(k).after = v.Message()
+		return true
+	})
+	pairs := make([]pair, 0, len(byKey))
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		pairs = append(pairs, *byKey[key])
+	}
+	return pairs
+}
 
 // matchLists finds the pairs: in the order of the new list, and then what only the old one has. Of elements with equal keys, such as two
 // downgrades of one feature, the first on each side are the same, and so on. What the old ones name is called as it is now.

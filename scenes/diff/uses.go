@@ -3,6 +3,7 @@ package diff
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -38,6 +39,12 @@ func newUsage(b *configv1.Bundle) *usage {
 	entities := map[named]protoreflect.Message{}
 	m := b.ProtoReflect()
 	for _, fd := range fieldsOf(m) {
+		if fd.IsMap() {
+			m.Get(fd).Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+				entities[named{string(fd.Name()), k.String()}] = v.Message()
+				return true
+			})
+		}
 		if !fd.IsList() {
 			continue
 		}
@@ -91,9 +98,15 @@ func (u *usage) scenesOf(c *Change) []string {
 		return u.scenesWith(u.login)
 	case "vouchers":
 		return u.scenesWith(func(s *configv1.Scene) bool { return s.GetVoucher().GetEnabled() })
+	case "limits":
+		return u.scenesWith(func(s *configv1.Scene) bool { return u.limited(s, strings.TrimPrefix(c.Name, "shadow_")) })
+	case "hierarchy_limits":
+		return u.scenesWith(func(s *configv1.Scene) bool {
+			return s.GetRateLimiter().GetResource() == strings.TrimPrefix(c.Name, "shadow_")
+		})
 	case "downgrades":
 		return u.downgraded(c.Name)
-	default: // regions, dependencies and caches are everybody's, a scene is itself
+	default: // regions, dependencies, caches and breakers are everybody's, a scene is itself
 		return nil
 	}
 }
@@ -124,6 +137,14 @@ func (u *usage) shows(s *configv1.Scene, typeName string) bool {
 		}
 	}
 	return true
+}
+
+// limited says whether requests of a scene are counted by a limit: on their way in, by themselves or as those of a client.
+func (u *usage) limited(s *configv1.Scene, limit string) bool {
+	return slices.Contains(s.GetLimits(), limit) || slices.Contains(u.bundle.GetInbound().GetLimits(), limit) ||
+		slices.ContainsFunc(u.bundle.GetClients(), func(c *configv1.Client) bool {
+			return c.GetQuota() == limit && slices.Contains(c.GetAllowedScenes(), s.GetName())
+		})
 }
 
 // login says whether a scene runs in login mode, in one of its groups at least: only then eligibility is checked.

@@ -53,6 +53,8 @@ func inherited() map[protoreflect.FullName]string {
 		configPackage + "Features.price_after_voucher": "the scene's",
 		configPackage + "Features.scenario":            "the scene's",
 		configPackage + "Experiment.unit":              "the user id",
+		configPackage + "Scene.priority":               "the client's",
+		configPackage + "LimitDimension.key":           "one count for all",
 	}
 }
 
@@ -122,12 +124,11 @@ func (c *comparer) whole(m protoreflect.Message) string {
 		var v string
 		switch {
 		case fd.IsMap():
-			var entries []string
-			m.Get(fd).Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
-				entries = append(entries, k.String()+": "+c.mapValue(fd, v))
-				return true
-			})
-			slices.Sort(entries)
+			entries := c.wholeMap(fd, m.Get(fd).Map())
+			if fd == source.OpenField(m.Descriptor()) {
+				parts = append(parts, entries...)
+				continue
+			}
 			v = "{" + strings.Join(entries, ", ") + "}"
 		case fd.IsList() && fd.Message() != nil:
 			elements := make([]string, m.Get(fd).List().Len())
@@ -150,6 +151,17 @@ func (c *comparer) whole(m protoreflect.Message) string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
+// wholeMap are the entries of a map, sorted.
+func (c *comparer) wholeMap(fd protoreflect.FieldDescriptor, m protoreflect.Map) []string {
+	var entries []string
+	m.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+		entries = append(entries, k.String()+": "+c.mapValue(fd, v))
+		return true
+	})
+	slices.Sort(entries)
+	return entries
+}
+
 func isTime(md protoreflect.MessageDescriptor) bool {
 	return md.FullName() == "google.protobuf.Duration" || md.FullName() == "google.protobuf.Timestamp"
 }
@@ -161,6 +173,8 @@ func isExpression(fd protoreflect.FieldDescriptor) bool {
 		return true
 	case "unit":
 		return fd.Parent().Name() == "Experiment"
+	case "key":
+		return fd.Parent().Name() == "LimitDimension"
 	}
 	return false
 }

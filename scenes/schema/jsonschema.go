@@ -104,7 +104,36 @@ func (b builder) message(md protoreflect.MessageDescriptor) (object, error) {
 	if len(required) > 0 {
 		out["type"], out["required"] = "object", required
 	}
+	if fd := source.OpenField(md); fd != nil {
+		if err := b.opened(md, fd, out); err != nil {
+			return nil, err
+		}
+	}
 	return out, b.oneofs(md, out)
+}
+
+// opened lets the entries of an open field stand beside the other fields: all of them there, or all of them below the field, and some anywhere.
+func (b builder) opened(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, out object) error {
+	l, err := b.limitsOf(fd)
+	if err != nil {
+		return err
+	}
+	names := make([]string, md.Fields().Len())
+	for i := range names {
+		names[i] = string(md.Fields().Get(i).Name())
+	}
+	name := string(fd.Name())
+	out["type"] = "object"
+	out["additionalProperties"] = b.single(fd.MapValue(), l.values())
+	if keys := l.keys(); len(keys) > 0 {
+		out["propertyNames"] = keys
+	}
+	only := object{"propertyNames": object{"enum": names}}
+	out["oneOf"] = []object{
+		{"required": []string{name}, "propertyNames": object{"enum": names}},
+		{"not": only, "properties": object{name: false}},
+	}
+	return nil
 }
 
 // ofCommand says whether the text of a field names a command: references to what files define cannot be told by a schema, commands can.
@@ -167,12 +196,40 @@ func exclusive(one protoreflect.OneofDescriptor, out object) error {
 func (b builder) field(fd protoreflect.FieldDescriptor, l limits) object {
 	switch {
 	case fd.IsMap():
-		return object{"type": []string{"object", "null"}, "additionalProperties": b.single(fd.MapValue(), limits{})}
+		return b.entries(fd, l)
 	case fd.IsList():
 		return b.list(fd, l)
 	default:
 		return b.single(fd, l)
 	}
+}
+
+func (b builder) entries(fd protoreflect.FieldDescriptor, l limits) object {
+	value := b.single(fd.MapValue(), l.values())
+	out := object{"type": []string{"object", "null"}, "additionalProperties": value}
+	if keys := l.keys(); len(keys) > 0 {
+		out["propertyNames"] = keys
+	}
+	if byCommand(fd) {
+		properties := object{}
+		for _, command := range scenes.Commands() {
+			properties[command], properties["shadow."+command] = value, value
+		}
+		out["properties"], out["additionalProperties"] = properties, false
+	}
+	rules := l.rules.GetMap()
+	if rules.GetMinPairs() > 0 {
+		out["type"], out["minProperties"] = "object", rules.GetMinPairs()
+	}
+	if rules.HasMaxPairs() {
+		out["maxProperties"] = rules.GetMaxPairs()
+	}
+	return out
+}
+
+// byCommand says whether the keys of a map are commands, with or without the mark of shadow traffic.
+func byCommand(fd protoreflect.FieldDescriptor) bool {
+	return fd.MapValue().Message() != nil && fd.MapValue().Message().FullName() == "proscenium.config.v1.Breaker"
 }
 
 func (b builder) list(fd protoreflect.FieldDescriptor, l limits) object {
@@ -214,6 +271,16 @@ func (b builder) single(fd protoreflect.FieldDescriptor, l limits) object {
 			return object{"type": "string", "format": "date-time", "pattern": `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`, "examples": []string{"2026-01-31T18:00:00Z"}}
 		}
 		return object{"$ref": "#/$defs/" + string(fd.Message().Name())}
+	case protoreflect.DoubleKind:
+		out := object{"type": "number"}
+		rules := l.rules.GetDouble()
+		if rules.HasGte() {
+			out["minimum"] = rules.GetGte()
+		}
+		if rules.HasLte() {
+			out["maximum"] = rules.GetLte()
+		}
+		return out
 	default:
 		out := object{"type": "integer"}
 		lowest, highest := l.span(fd)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
@@ -28,11 +27,29 @@ func limitsOf(fd protoreflect.FieldDescriptor) (limits, error) {
 // elements are the limits of each element of a list.
 func (l limits) elements() limits { return limits{l.rules.GetRepeated().GetItems()} }
 
-// required says whether a field that is not written breaks a constraint. Ids are required too, though 0 is a good one: see scenes.
+// values are the limits of each value of a map.
+func (l limits) values() limits { return limits{l.rules.GetMap().GetValues()} }
+
+// keys is the schema of the keys of a map; empty where any will do.
+func (l limits) keys() object {
+	rules := l.rules.GetMap().GetKeys()
+	if rules == nil {
+		return nil
+	}
+	out := text(limits{rules})
+	delete(out, "type")
+	return out
+}
+
+// required says whether a field that is not written breaks a constraint. Ids and limits are required too, though 0 is a good one: see scenes.
 func (l limits) required(fd protoreflect.FieldDescriptor) bool {
 	switch {
-	case fd.Name() == "id", l.rules.GetRequired():
+	case fd.Name() == "id", fd.FullName() == "proscenium.config.v1.LimitDimension.limit", l.rules.GetRequired():
 		return true
+	case fd == source.OpenField(fd.ContainingMessage()):
+		return false // its entries may stand beside it
+	case fd.IsMap():
+		return l.rules.GetMap().GetMinPairs() > 0
 	case fd.IsList():
 		return l.rules.GetRepeated().GetMinItems() > 0
 	case fd.Kind() == protoreflect.EnumKind:
@@ -42,6 +59,8 @@ func (l limits) required(fd protoreflect.FieldDescriptor) bool {
 			}
 		}
 		return false
+	case fd.Kind() == protoreflect.Int64Kind:
+		return !fd.HasPresence() && l.rules.GetIgnore() == validate.Ignore_IGNORE_UNSPECIFIED && l.rules.GetInt64().HasGt() && l.rules.GetInt64().GetGt() >= 0
 	case fd.Kind() != protoreflect.StringKind:
 		return false
 	}
@@ -119,6 +138,16 @@ func (l limits) words(fd protoreflect.FieldDescriptor) string {
 		}
 		return strings.Join(parts, ", ")
 	}
+	if fd.IsMap() {
+		rules := l.rules.GetMap()
+		if rules.HasMaxPairs() {
+			add("%d to %d", rules.GetMinPairs(), rules.GetMaxPairs())
+		}
+		if names := (limits{rules.GetKeys()}).words(fd.MapKey()); names != "" {
+			add("names: %s", strings.TrimPrefix(names, "required, "))
+		}
+		return strings.Join(parts, ", ")
+	}
 	if text := l.rules.GetString(); text != nil {
 		if text.HasPattern() {
 			add("`%s`", text.GetPattern())
@@ -126,6 +155,9 @@ func (l limits) words(fd protoreflect.FieldDescriptor) string {
 		if text.HasMaxLen() {
 			add("at most %d characters", text.GetMaxLen())
 		}
+	}
+	if rules := l.rules.GetDouble(); rules.HasGte() && rules.HasLte() {
+		add("%v to %v", rules.GetGte(), rules.GetLte())
 	}
 	if fd.Kind() == protoreflect.Int32Kind || fd.Kind() == protoreflect.Int64Kind {
 		switch lowest, highest := l.span(fd); {
@@ -136,8 +168,11 @@ func (l limits) words(fd protoreflect.FieldDescriptor) string {
 		}
 	}
 	if d := l.rules.GetDuration(); d != nil {
-		if d.HasGt() {
+		switch {
+		case d.HasGt():
 			add("more than %s", short(d.GetGt()))
+		case d.HasGte() && d.GetGte().AsDuration() > 0:
+			add("at least %s", short(d.GetGte()))
 		}
 		if d.HasLte() {
 			add("at most %s", short(d.GetLte()))
@@ -149,8 +184,11 @@ func (l limits) words(fd protoreflect.FieldDescriptor) string {
 // short is a duration as files write it: 1m, not 1m0s.
 func short(d *durationpb.Duration) string {
 	s := d.AsDuration().String()
-	if d.AsDuration() >= time.Minute {
-		s = strings.TrimSuffix(strings.TrimSuffix(s, "0s"), "0m")
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
 }

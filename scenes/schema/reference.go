@@ -46,7 +46,7 @@ A configuration is a directory of YAML files ('*.yaml', '*.yml'), in folders as 
 [Bundle](#bundle) stand at its left margin. Files whose names end in '_test.yaml', folders named 'tests' or 'testdata', and what begins with a dot
 are left out.
 
-- Lists of several files are one list. A section that is no list stands in one file.
+- Lists of several files are one list, and maps one map, in which a name stands once. Any other section stands in one file.
 - Names of enum values are written short, such as 'HALF_UP'. A field that is left out has its default.
 - Durations are written with units ('500ms', '5s', '1m30s'), times as RFC 3339 ('2026-01-31T18:00:00Z').
 - YAML is read by its 1.2 core schema: 'NO' and 'yes' are texts, 'true' is not. A text that looks like a number needs quotes.
@@ -77,6 +77,8 @@ func (r *reference) message(md protoreflect.MessageDescriptor) error {
 // typeOf names the type of a field, with links to messages and enums.
 func typeOf(fd protoreflect.FieldDescriptor, l limits) string {
 	switch {
+	case fd.IsMap() && fd == source.OpenField(fd.ContainingMessage()):
+		return "names beside the fields below, each with a " + link(fd.MapValue().Message())
 	case fd.IsMap():
 		return "map of text to " + link(fd.MapValue().Message())
 	case fd.IsList() && fd.Message() != nil:
@@ -105,6 +107,8 @@ func scalar(fd protoreflect.FieldDescriptor, l limits) string {
 			return "one of " + strings.Join(in, ", ")
 		}
 		return "text"
+	case protoreflect.DoubleKind:
+		return "number"
 	default:
 		return "whole number"
 	}

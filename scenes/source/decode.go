@@ -39,7 +39,7 @@ func (d *decoder) document(doc *yaml.Node) {
 	}
 }
 
-// section adds a top-level field. Lists of several files are one list; a single message may stand once.
+// section adds a top-level field. Lists of several files are one list, and maps one map; a single message may stand once.
 func (d *decoder) section(p pair) {
 	m := d.into
 	fd := m.Descriptor().Fields().ByTextName(p.key.Value)
@@ -47,8 +47,8 @@ func (d *decoder) section(p pair) {
 		d.unknownField(m.Descriptor(), p.key, d.root)
 		return
 	}
-	before := d.root.Field(p.key.Value)
-	if !fd.IsList() && before.Written() {
+	before, single := d.root.Field(p.key.Value), !fd.IsList() && !fd.IsMap()
+	if single && before.Written() {
 		found := d.span(p.key).Finding(diag.DuplicateSection, diag.Error, fmt.Sprintf("%s stands in more than one place", p.key.Value), "put all of it into one file")
 		found.Related = []diag.Related{before.KeySpan().Related("first given here")}
 		found.Path = p.key.Value
@@ -56,17 +56,23 @@ func (d *decoder) section(p pair) {
 		return
 	}
 	d.sections = append(d.sections, fd)
-	if !fd.IsList() {
+	if single {
 		d.field(m, fd, p, d.root)
 		return
 	}
-	list := before
+	at := before
 	if !before.Written() {
-		list = d.root.add(&Place{name: p.key.Value, kind: field})
+		at = d.root.add(&Place{name: p.key.Value, kind: field})
 	}
-	// The place of the list is where it stands in this file, while this file is read.
-	list.text, list.key, list.written, list.value, list.from = d.text, p.key, p.value, p.value, nil
-	d.elements(m.Mutable(fd).List(), fd, p.value, list)
+	// The place of the list or map is where it stands in this file, while this file is read.
+	at.text, at.key, at.written, at.value, at.from = d.text, p.key, p.value, p.value, nil
+	if fd.IsList() {
+		d.elements(m.Mutable(fd).List(), fd, p.value, at)
+	} else if value, ok := d.resolve(p.value, at); ok {
+		d.entries(m.Mutable(fd).Map(), fd, value, at)
+	} else {
+		at.bad = true
+	}
 }
 
 // message decodes the fields of a mapping. Nothing at all is a message without fields.
@@ -83,10 +89,16 @@ func (d *decoder) message(m protoreflect.Message, n *yaml.Node, at *Place) {
 		return
 	}
 	fields := m.Descriptor().Fields()
+	var others []pair
 	for _, p := range d.pairs(n, at) {
 		if fd := fields.ByTextName(p.key.Value); fd != nil {
 			d.field(m, fd, p, at)
 		} else {
+			others = append(others, p)
+		}
+	}
+	for _, p := range others {
+		if !d.beside(m, p, at) {
 			d.unknownField(m.Descriptor(), p.key, at)
 		}
 	}
@@ -105,6 +117,8 @@ func (d *decoder) unknownField(md protoreflect.MessageDescriptor, key *yaml.Node
 	if near := diag.Nearest(key.Value, names); near != "" {
 		hint = "did you mean " + near + "?"
 		at.guess(near, &Place{text: d.text, key: key})
+	} else if opened := OpenField(md); opened != nil && opened.MapValue().Message().Fields().ByTextName(key.Value) != nil {
+		hint = fmt.Sprintf("write it below a name of your own: NAME: {%s: ...}", key.Value)
 	} else if home := homeOf(key.Value, d.into.Descriptor()); home != "" {
 		hint = key.Value + " is a field of " + home + ": indent it below that"
 	}
@@ -210,18 +224,28 @@ func (d *decoder) entries(m protoreflect.Map, fd protoreflect.FieldDescriptor, n
 		return
 	}
 	for _, p := range d.pairs(n, at) {
-		place := at.add(&Place{name: p.key.Value, kind: entry, text: d.text, key: p.key, written: p.value})
-		value, ok := d.resolve(p.value, place)
-		if !ok {
-			at.bad = true
-			return
+		d.pace.Step()
+		if first := at.keys[p.key.Value]; first != nil {
+			d.again(p.key, first)
+			continue
 		}
-		place.value = value
-		if v, ok := d.single(m.NewValue(), fd.MapValue(), value, place); ok {
-			m.Set(protoreflect.ValueOfString(p.key.Value).MapKey(), v)
-		} else {
-			at.bad = true
-		}
+		d.entry(m, fd, p, at)
+	}
+}
+
+// entry adds one entry to a map.
+func (d *decoder) entry(m protoreflect.Map, fd protoreflect.FieldDescriptor, p pair, at *Place) {
+	place := at.add(&Place{name: p.key.Value, kind: entry, text: d.text, key: p.key, written: p.value})
+	value, ok := d.resolve(p.value, place)
+	if !ok {
+		at.bad, place.bad = true, true
+		return
+	}
+	place.value = value
+	if v, ok := d.single(m.NewValue(), fd.MapValue(), value, place); ok {
+		m.Set(protoreflect.ValueOfString(p.key.Value).MapKey(), v)
+	} else {
+		at.bad = true
 	}
 }
 

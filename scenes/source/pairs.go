@@ -113,9 +113,15 @@ func (d *decoder) merge(value *yaml.Node, at *Place, seen map[string]*yaml.Node,
 }
 
 func (d *decoder) duplicate(key, first *yaml.Node, at *Place) {
-	found := d.span(key).Finding(diag.DuplicateKey, diag.Error, fmt.Sprintf("%s is given twice", key.Value),
-		"take one of the two out")
-	found.Path = at.Field(key.Value).Path()
-	found.Related = []diag.Related{d.span(first).Related("first given here")}
+	d.twice(key, d.span(first), at.Field(key.Value).Path())
+}
+
+// again reports a key of a map that stands in another file, or another document, too.
+func (d *decoder) again(key *yaml.Node, first *Place) { d.twice(key, first.KeySpan(), first.Path()) }
+
+func (d *decoder) twice(key *yaml.Node, first Span, path string) {
+	found := d.span(key).Finding(diag.DuplicateKey, diag.Error, fmt.Sprintf("%s is given twice", key.Value), "take one of the two out")
+	found.Path = path
+	found.Related = []diag.Related{first.Related("first given here")}
 	d.report(found)
 }

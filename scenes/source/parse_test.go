@@ -186,7 +186,7 @@ func TestEveryFieldOfTheSchemaCanBeWritten(t *testing.T) {
 				}
 			}
 			switch value.Kind() {
-			case protoreflect.StringKind, protoreflect.BoolKind, protoreflect.EnumKind, protoreflect.Int32Kind, protoreflect.Int64Kind:
+			case protoreflect.StringKind, protoreflect.BoolKind, protoreflect.EnumKind, protoreflect.Int32Kind, protoreflect.Int64Kind, protoreflect.DoubleKind:
 			case protoreflect.MessageKind:
 				visit(value.Message())
 			default:

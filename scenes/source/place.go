@@ -2,6 +2,7 @@ package source
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -22,14 +23,15 @@ type Place struct {
 	written  *yaml.Node // the value as written, possibly an alias; nil if it was not written
 	value    *yaml.Node // the value itself
 	children []*Place
+	keys     map[string]*Place // of a map: children by key
 	bad      bool
 	partial  bool // a merge was not understood: what is not written may be in it
 	guessed  bool // nothing is written here, but a misspelt field beside it was probably meant to be; then it is bad
 
 	// from is the part that the place was reused from; nil if it was parsed with the rest. Then text, key, written, value and children are
-	// those of real, and asked for there; only the list of a section has its children itself.
+	// those of real, and asked for there; only the list or map of a section has its children itself.
 	from   *part
-	entity *entity // of an element of a section, or a section that is one message
+	entity *entity // of an element or entry of a section, or a section that is one message
 }
 
 type step uint8
@@ -39,12 +41,18 @@ const (
 	field
 	element
 	entry
+	// unwritten is an open field that is not written itself: its entries stand beside the other fields of its message.
+	unwritten
 )
 
 // Field is the place of a message's field.
 func (p *Place) Field(name string) *Place {
 	if p.from != nil {
-		return &Place{parent: p, name: name, kind: field, from: p.from}
+		at := &Place{parent: p, name: name, kind: field, from: p.from}
+		if p.entity != nil && p.entity.open == name {
+			at.kind = unwritten
+		}
+		return at
 	}
 	for _, c := range p.children {
 		if c.name == name {
@@ -56,15 +64,10 @@ func (p *Place) Field(name string) *Place {
 
 // Key is the place of a map's entry.
 func (p *Place) Key(key string) *Place {
-	if p.from != nil {
-		return &Place{parent: p, name: key, kind: entry, from: p.from}
+	if c := p.keys[key]; c != nil {
+		return c
 	}
-	for _, c := range p.children {
-		if c.name == key {
-			return c
-		}
-	}
-	return &Place{parent: p, name: key, kind: entry, text: p.text}
+	return &Place{parent: p, name: key, kind: entry, text: p.text, from: p.from}
 }
 
 // Index is the place of a list's element.
@@ -92,7 +95,7 @@ func (p *Place) Empty() bool {
 // Bad says whether what was written there was not understood: it was reported, and the bundle does not hold it.
 func (p *Place) Bad() bool { return p.bad }
 
-// Path names the place within the bundle, such as scenes[12].voucher.bypass_validation.
+// Path names the place within the bundle, such as scenes[12].voucher.bypass_validation or limits.vouchers.per_user.window.
 func (p *Place) Path() string { return string(p.appendPath(nil)) }
 
 func (p *Place) appendPath(b []byte) []byte {
@@ -108,10 +111,19 @@ func (p *Place) appendPath(b []byte) []byte {
 	case element:
 		b = append(strconv.AppendInt(append(b, '['), int64(p.index), 10), ']')
 	case entry:
+		if p.likeField() {
+			return append(append(b, '.'), p.name...)
+		}
 		b = append(strconv.AppendQuote(append(b, '['), p.name), ']')
-	case root:
+	case root, unwritten:
 	}
 	return b
+}
+
+// likeField says whether paths name an entry as a field: where files write it like one, and it could be the name of one.
+func (p *Place) likeField() bool {
+	section := p.parent != nil && p.parent.parent != nil && p.parent.parent.parent == nil
+	return (section || p.parent != nil && p.parent.kind == unwritten) && p.name != "" && strings.Trim(p.name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
 // Span is the piece of a file to point at: the scalar, or the key of a list or a mapping, or the first key of an element.
@@ -183,6 +195,14 @@ func (p *Place) finding(at Span, code diag.Code, severity diag.Severity, message
 // add makes the place of a child.
 func (p *Place) add(child *Place) *Place {
 	child.parent = p
+	if child.kind == entry {
+		if p.keys == nil {
+			p.keys = map[string]*Place{}
+		}
+		p.keys[child.name] = child
+		p.children = append(p.children, child)
+		return child
+	}
 	for i, c := range p.children {
 		if c.guessed && c.name == child.name {
 			child.bad = p.kind == root // one file has the section, another one a misspelt part of it

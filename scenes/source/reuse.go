@@ -29,7 +29,7 @@ type part struct {
 // section is a top-level field in one file.
 type section struct {
 	field protoreflect.FieldDescriptor
-	// entities are the elements of a list, or the one message.
+	// entities are the elements of a list, the entries of a map, or the one message.
 	entities []entity
 }
 
@@ -37,7 +37,10 @@ type section struct {
 type entity struct {
 	// message is a part of every bundle that the file was read for: nobody changes it.
 	message protoreflect.Value
-	local   int // its index within the file
+	local   int    // of an element: its index within the file
+	key     string // of an entry
+	// open is the name of the open field, if entries of it are written.
+	open string
 	// fields has a bit for each of the first 64 fields of the message that is written. Whether one is, is asked for more often than where.
 	fields uint64
 }
@@ -68,8 +71,11 @@ func ParseReusing(files []File, kept *Parts, turns *pace.Pace) (Parsed, *Parts) 
 func (p *parser) entities() int {
 	sum := 0
 	p.into.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if fd.IsList() {
+		switch {
+		case fd.IsList():
 			sum += v.List().Len()
+		case fd.IsMap():
+			sum += v.Map().Len()
 		}
 		return true
 	})
@@ -91,18 +97,10 @@ func (p *Parts) find(f File) *part {
 func (p *parser) record(f File) *part {
 	fields := p.into.Descriptor().Fields()
 	before := make([]int, fields.Len()) // how much of each field there is
-	count := func(fd protoreflect.FieldDescriptor) int {
-		switch {
-		case fd.IsList():
-			return p.into.Get(fd).List().Len()
-		case p.into.Has(fd):
-			return 1
-		default:
-			return 0
-		}
-	}
 	for i := range fields.Len() {
-		before[i] = count(fields.Get(i))
+		if fd := fields.Get(i); fd.IsList() || fd.IsMap() {
+			before[i] = len(p.root.Field(string(fd.Name())).children)
+		}
 	}
 	reported, values := p.reported, p.values
 	p.sections = p.sections[:0]
@@ -117,34 +115,53 @@ func (p *parser) record(f File) *part {
 			continue // the next document of the file
 		}
 		s, place := section{field: fd}, p.root.Field(string(fd.Name()))
-		if !fd.IsList() {
-			s.entities = []entity{{message: p.into.Get(fd), fields: place.fieldsWritten(fd.Message())}}
-		}
-		for i := before[fd.Index()]; fd.IsList() && i < count(fd); i++ {
-			s.entities = append(s.entities, entity{p.into.Get(fd).List().Get(i), len(s.entities), place.Index(i).fieldsWritten(fd.Message())})
+		value := p.into.Get(fd)
+		switch {
+		case fd.IsList():
+			for i := before[fd.Index()]; i < len(place.children); i++ {
+				s.entities = append(s.entities, entity{message: value.List().Get(i), local: len(s.entities), fields: place.children[i].fieldsWritten(fd.Message())})
+			}
+		case fd.IsMap():
+			for _, at := range place.children[before[fd.Index()]:] {
+				e := entity{message: value.Map().Get(protoreflect.ValueOfString(at.name).MapKey()), key: at.name, fields: at.fieldsWritten(heldBy(fd))}
+				if i := slices.IndexFunc(at.children, func(c *Place) bool { return c.kind == unwritten }); i >= 0 {
+					e.open = at.children[i].name
+				}
+				s.entities = append(s.entities, e)
+			}
+		default:
+			s.entities = []entity{{message: value, fields: place.fieldsWritten(fd.Message())}}
 		}
 		made.sections = append(made.sections, s)
 	}
 	return made
 }
 
+// heldBy is the message that a section holds, one or many of.
+func heldBy(fd protoreflect.FieldDescriptor) protoreflect.MessageDescriptor {
+	if fd.IsMap() {
+		return fd.MapValue().Message()
+	}
+	return fd.Message()
+}
+
 // parse makes the places of the file. There is no finding about it, so its message is the one that is known.
 func (p *part) parse() *Place { return ParseInto(p.into.New().Interface(), []File{p.file}).Root }
 
-// reuse adds what a part holds. It is false if it cannot, and then nothing was added: what may stand once stands in another file, or there is no room.
+// reuse adds what a part holds. It is false if it cannot, and then nothing was added: what may stand once stands in another file too, or there is no room.
 func (p *parser) reuse(from *part) bool {
 	if p.values+from.values > maxValues {
 		return false // what is reported is reported where it is read
 	}
 	for _, s := range from.sections {
-		if !s.field.IsList() && p.root.Field(string(s.field.Name())).Written() {
+		if p.taken(s) {
 			return false
 		}
 	}
 	p.values += from.values
 	for _, s := range from.sections {
 		name := string(s.field.Name())
-		if !s.field.IsList() {
+		if !s.field.IsList() && !s.field.IsMap() {
 			p.into.Set(s.field, s.entities[0].message)
 			p.root.add(&Place{name: name, kind: field, from: from, entity: &s.entities[0]})
 			continue
@@ -154,6 +171,15 @@ func (p *parser) reuse(from *part) bool {
 			place = p.root.add(&Place{name: name, kind: field})
 		}
 		place.text, place.key, place.written, place.value, place.from = nil, nil, nil, nil, from
+		if s.field.IsMap() {
+			entries := p.into.Mutable(s.field).Map()
+			for i := range s.entities {
+				e := &s.entities[i]
+				place.add(&Place{name: e.key, kind: entry, from: from, entity: e})
+				entries.Set(protoreflect.ValueOfString(e.key).MapKey(), e.message)
+			}
+			continue
+		}
 		list := p.into.Mutable(s.field).List()
 		places := make([]Place, len(s.entities))
 		for i := range s.entities {
@@ -163,6 +189,19 @@ func (p *parser) reuse(from *part) bool {
 		}
 	}
 	return true
+}
+
+// taken says whether something of a section that may stand once is there already.
+func (p *parser) taken(s section) bool {
+	at := p.root.Field(string(s.field.Name()))
+	switch {
+	case s.field.IsList():
+		return false
+	case s.field.IsMap():
+		return slices.ContainsFunc(s.entities, func(e entity) bool { return at.keys[e.key] != nil })
+	default:
+		return at.Written()
+	}
 }
 
 // fieldsWritten has a bit for each field of the message that is written at the place.
@@ -181,8 +220,8 @@ func (p *Place) reusedWritten() bool {
 	if p.parent.parent == nil || p.entity != nil {
 		return true
 	}
-	if e := p.parent.entity; e != nil && p.kind == field {
-		if fd := p.section().Message().Fields().ByTextName(p.name); fd != nil && fd.Index() < 64 {
+	if e := p.parent.entity; e != nil && (p.kind == field || p.kind == unwritten) {
+		if fd := heldBy(p.section()).Fields().ByTextName(p.name); fd != nil && fd.Index() < 64 {
 			return e.fields&(1<<fd.Index()) != 0
 		}
 	}
@@ -205,6 +244,8 @@ func (p *Place) real() *Place {
 		return p
 	case p.parent.parent == nil: // a section
 		return p.from.tree().Field(p.name)
+	case p.entity != nil && p.kind == entry:
+		return p.from.tree().Field(p.parent.name).Key(p.name)
 	case p.entity != nil:
 		return p.from.tree().Field(p.parent.name).Index(p.entity.local)
 	case p.kind == element:
@@ -222,7 +263,16 @@ func (p Parsed) Without(known func(proto.Message) bool) Parsed {
 	rest := &configv1.Bundle{}
 	top := &Place{text: p.Root.text, children: slices.Clone(p.Root.children)}
 	p.Bundle.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if !fd.IsList() {
+		switch {
+		case fd.IsMap():
+			v.Map().Range(func(k protoreflect.MapKey, e protoreflect.Value) bool {
+				if !known(e.Message().Interface()) {
+					rest.ProtoReflect().Mutable(fd).Map().Set(k, e)
+				}
+				return true
+			})
+			return true
+		case !fd.IsList():
 			if !known(v.Message().Interface()) {
 				rest.ProtoReflect().Set(fd, v)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ const (
 	timestampName protoreflect.FullName = "google.protobuf.Timestamp"
 )
 
-// scalar decodes a value of the kinds that the bundle's fields have: texts, whole numbers, true or false, and names of an enum.
+// scalar decodes a value of the kinds that the bundle's fields have: texts, numbers, true or false, and names of an enum.
 func (d *decoder) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at *Place) (protoreflect.Value, bool) {
 	if n.Kind == yaml.ScalarNode && !d.tagged(n, at) {
 		return protoreflect.Value{}, false
@@ -41,6 +42,9 @@ func (d *decoder) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node, at *Plac
 	case protoreflect.Int64Kind:
 		v, ok := d.integer(n, at, 64)
 		return protoreflect.ValueOfInt64(v), ok
+	case protoreflect.DoubleKind:
+		v, ok := d.number(n, at)
+		return protoreflect.ValueOfFloat64(v), ok
 	default:
 		d.wrong(at, n, "of a kind that files can hold, not "+fd.Kind().String(), "report this: it is a fault of the program")
 		return protoreflect.Value{}, false
@@ -145,6 +149,33 @@ func (d *decoder) integer(n *yaml.Node, at *Place, bits int) (int64, bool) {
 		lowest, highest := int64(-1)<<(bits-1), int64(1)<<(bits-1)-1
 		d.report(at.Error(diag.OutOfRange, fmt.Sprintf("%s is %s, out of the range of the field", at.label(), shorten(n.Value)),
 			fmt.Sprintf("it may be %d to %d", lowest, highest)))
+		return 0, false
+	}
+	return v, true
+}
+
+// number takes decimal numbers, such as 1, 1.5 or 1e-3. Infinity is none.
+func (d *decoder) number(n *yaml.Node, at *Place) (float64, bool) {
+	if kind := kindOf(n); kind != integer && kind != float || strings.HasPrefix(n.Value, "0x") || strings.HasPrefix(n.Value, "0o") {
+		hint := ""
+		bare := strings.ReplaceAll(strings.ReplaceAll(n.Value, ",", "."), "_", "")
+		_, notDuration := time.ParseDuration(n.Value)
+		switch {
+		case n.Kind != yaml.ScalarNode:
+		case plainKind(n.Value) == integer, plainKind(n.Value) == float:
+			hint = "take the quotes away"
+		case plainKind(bare) == integer, plainKind(bare) == float:
+			hint = "write " + shorten(bare)
+		case notDuration == nil:
+			hint = "write a number without a unit, such as 0.5"
+		}
+		d.wrong(at, n, "a number", cmp.Or(hint, "write digits, with a point where it is no whole number, such as 2 or 0.5"))
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(n.Value, 64)
+	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
+		at.bad = true
+		d.report(at.Error(diag.OutOfRange, fmt.Sprintf("%s is %s, out of the range of the field", at.label(), shorten(n.Value)), "write a number of a usual size"))
 		return 0, false
 	}
 	return v, true
