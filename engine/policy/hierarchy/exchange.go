@@ -1,0 +1,60 @@
+package hierarchy
+
+import "context"
+
+// exchange is where the processes of a fleet meet. Each request is carried out in one step or not at all; whether one without an answer was is not known.
+type exchange interface {
+	do(ctx context.Context, r *request) (*response, error)
+}
+
+// op is what is asked of the exchange.
+type op uint8
+
+const (
+	// opReport keeps a report of a process, unless a later one is there, and answers with the grants for it and whether there is an allocator.
+	opReport op = iota
+	// opElect makes the process the allocator, if there is none, in an epoch above floor and above all that the exchange knows of.
+	opElect
+	// opCollect answers with all reports, and if asked all grants, if the process still is the allocator of the epoch; it is for another term then.
+	opCollect
+	// opPublish replaces grants and forgets processes, on the same condition.
+	opPublish
+	// opLeave replaces the report of a process by its goodbye, which no report replaces, and takes its grants and the office of allocator from it.
+	opLeave
+)
+
+type request struct {
+	op op
+	// id is the process that asks, seq numbers its reports.
+	id, seq uint64
+	report  []byte
+	// floor is the highest epoch that the process heard of.
+	floor uint64
+	// epoch is the term of the allocator that asks.
+	epoch uint64
+	// withGrants asks for the grants too.
+	withGrants bool
+	grants     []row
+	forget     []uint64
+}
+
+type response struct {
+	// ok says that the process is the allocator.
+	ok bool
+	// led says that there is one.
+	led bool
+	// epoch is that of the election.
+	epoch uint64
+	// grant is what was published last for the process; nil: nothing.
+	grant           []byte
+	reports, grants []row
+}
+
+// row is what the exchange keeps of a process.
+type row struct {
+	id, seq uint64
+	data    []byte
+}
+
+// goodbye is the number of the report of a process that left.
+const goodbye = ^uint64(0)
