@@ -110,6 +110,8 @@ func checkResult(env *environment, src *source, result *cel.Type) *Problem {
 	switch {
 	case env.place == ExperimentUnit:
 		hint = "choose what is the same whenever the unit is, such as user.id"
+	case env.place == LimitKey:
+		hint = "choose what is counted apart, such as string(user.id)"
 	case result.IsExactType(cel.StringType):
 		hint = "compare the text with something: == 'a', or in ['a', 'b']"
 	case result.IsExactType(cel.IntType):

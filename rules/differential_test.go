@@ -17,12 +17,12 @@ import (
 // TestClosuresAgreeWithTheInterpreter runs random expressions over random inputs both ways: the same value, or an error from both.
 func TestClosuresAgreeWithTheInterpreter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		place := rapid.SampledFrom([]Place{PromoRule, VoucherPool, VoucherAppliesWhen, VoucherUserCondition, Eligibility, ExperimentUnit}).Draw(t, "place")
+		place := rapid.SampledFrom([]Place{PromoRule, VoucherPool, VoucherAppliesWhen, VoucherUserCondition, Eligibility, ExperimentUnit, LimitKey}).Draw(t, "place")
 		g := &generator{T: t, env: place.environment()}
 		depth := rapid.IntRange(1, 4).Draw(t, "depth")
 		var expr string
 		switch {
-		case place != ExperimentUnit:
+		case place != ExperimentUnit && place != LimitKey:
 			expr = g.boolean(depth)
 		case rapid.Bool().Draw(t, "text"):
 			expr = g.text(depth)

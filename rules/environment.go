@@ -84,7 +84,7 @@ func (e *environment) hasRoot(name string) bool {
 // placesOf are the places that have the variable, or any variable of the root.
 func placesOf(name string) []string {
 	var places []string
-	for p := PromoRule; p <= ExperimentUnit; p++ {
+	for p := PromoRule; p <= lastPlace; p++ {
 		spec, _ := p.spec()
 		if slices.ContainsFunc(variables(), func(v variable) bool {
 			return spec.has(v) && (v.name == name || strings.HasPrefix(v.name, name+"."))

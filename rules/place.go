@@ -25,6 +25,9 @@ const (
 	Eligibility
 	// ExperimentUnit is the unit of an experiment: user, request -> string or int.
 	ExperimentUnit
+	// LimitKey is what a limit counts apart: user, request -> string or int.
+	LimitKey
+	lastPlace = LimitKey
 )
 
 // The limits of an expression's estimated cost, in the units of CEL: about one for each step of its evaluation with the largest values that
@@ -32,7 +35,7 @@ const (
 const (
 	// costLimit allows a loop over the longest list of labels or segments, with some work for each.
 	costLimit = 100_000
-	// poolCostLimit is that of voucher pools: they run for every voucher, over single values.
+	// poolCostLimit is that of voucher pools and keys of limits: they run for every voucher and every request, over single values.
 	poolCostLimit = 10_000
 )
 
@@ -102,6 +105,14 @@ func (p Place) spec() (placeSpec, bool) {
 			results:     []*cel.Type{cel.StringType, cel.IntType},
 			costLimit:   costLimit,
 		}, true
+	case LimitKey:
+		return placeSpec{
+			name:        "limit_key",
+			description: "key of a limit; runs once for each request or call that is counted",
+			roots:       []string{"user", "request"},
+			results:     []*cel.Type{cel.StringType, cel.IntType},
+			costLimit:   poolCostLimit,
+		}, true
 	default:
 		return placeSpec{}, false
 	}
@@ -141,7 +152,7 @@ func (s placeSpec) result() string {
 // ParsePlace finds the place of a name such as promo_rule.
 func ParsePlace(name string) (Place, error) {
 	var names []string
-	for p := PromoRule; p <= ExperimentUnit; p++ {
+	for p := PromoRule; p <= lastPlace; p++ {
 		if p.String() == name {
 			return p, nil
 		}
@@ -151,8 +162,8 @@ func ParsePlace(name string) (Place, error) {
 }
 
 // environments are built on first use, one for each place: building one takes about a millisecond.
-var environments = func() (envs [ExperimentUnit + 1]func() *environment) {
-	for p := PromoRule; p <= ExperimentUnit; p++ {
+var environments = func() (envs [lastPlace + 1]func() *environment) {
+	for p := PromoRule; p <= lastPlace; p++ {
 		envs[p] = sync.OnceValue(func() *environment { return newEnvironment(p) })
 	}
 	return envs
@@ -160,7 +171,7 @@ var environments = func() (envs [ExperimentUnit + 1]func() *environment) {
 
 // environment of the place; nil for a number that is no place.
 func (p Place) environment() *environment {
-	if p < PromoRule || p > ExperimentUnit {
+	if p < PromoRule || p > lastPlace {
 		return nil
 	}
 	return environments[p]()
@@ -200,7 +211,7 @@ type FunctionInfo struct {
 // Places describes all places, in a fixed order.
 func Places() []PlaceInfo {
 	var infos []PlaceInfo
-	for p := PromoRule; p <= ExperimentUnit; p++ {
+	for p := PromoRule; p <= lastPlace; p++ {
 		env := p.environment()
 		info := PlaceInfo{
 			Place:       p,

@@ -227,6 +227,12 @@ func TestProblemsOfOtherPlaces(t *testing.T) {
 			CodeResultType, "user.logged_in", "experiment_unit needs an expression of type string or int, this one is of type bool",
 			"choose what is the same whenever the unit is, such as user.id",
 		}}},
+		{"a key that is a condition", LimitKey, `user.id > 0`, []found{{
+			CodeResultType, "user.id > 0", "limit_key needs an expression of type string or int, this one is of type bool", "choose what is counted apart, such as string(user.id)",
+		}}},
+		{"the segments in a key", LimitKey, `user.segments[0]`, []found{{
+			CodeNotAvailable, "segments", "user.segments is not available in limit_key", "it is in voucher_applies_when, voucher_user_condition and eligibility",
+		}}},
 		{"segments that cross", VoucherUserCondition, `user.segments.all(a, user.segments.exists(b, a == b))`, []found{{
 			CodeCost, "user.segments.all(a, user.segments.exists(b, a == b))", "the expression may cost 16005002, more than the 100000 that voucher_user_condition allows",
 			"avoid loops within loops, and sets of two variables; write the shorter list as a constant",
@@ -302,7 +308,7 @@ func FuzzCompile(f *testing.F) {
 	}
 	full, empty := typicalInput(), &Input{}
 	f.Fuzz(func(t *testing.T, number byte, expr string) {
-		place := PromoRule + Place(number)%ExperimentUnit
+		place := PromoRule + Place(number)%lastPlace
 		rule, problems := Compile(place, expr)
 		for _, p := range problems {
 			end := p.Offset + p.Length

@@ -101,6 +101,12 @@ func TestWorkedExpressions(t *testing.T) {
 		{ExperimentUnit, `[user.id, 1].map(x, x + 1)[0]`, "2361"},
 		{ExperimentUnit, `string(double(user.id) / 2.0)`, "1180"},
 
+		// Limits.
+		{LimitKey, `string(user.id)`, "2360"},
+		{LimitKey, `user.id`, "2360"},
+		{LimitKey, `request.client + ':' + string(user.id)`, "shop:2360"},
+		{LimitKey, `string(user.id / 0)`, "error"},
+
 		// Errors, and what absorbs them.
 		{PromoRule, `promo.price / promo.purchase_limit > 1`, "error"},
 		{PromoRule, `promo.price / promo.purchase_limit > 1 || promo.price > 1`, "true"},
@@ -157,7 +163,7 @@ func TestAnythingMayBeMissing(t *testing.T) {
 		for _, v := range info.Variables {
 			t.Run(info.Name+" "+v.Name, func(t *testing.T) {
 				expr := v.Name + " == " + v.Name
-				if info.Place == ExperimentUnit {
+				if info.Result != "bool" {
 					expr = "(" + expr + ") ? 'a' : 'b'"
 				}
 				closures, interpreter := bothWays(t, info.Place, expr)
@@ -305,7 +311,7 @@ func TestPlacesDescribeThemselves(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"promo_rule", "voucher_pool", "voucher_applies_when", "voucher_user_condition", "eligibility", "experiment_unit"}
+	want := []string{"promo_rule", "voucher_pool", "voucher_applies_when", "voucher_user_condition", "eligibility", "experiment_unit", "limit_key"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -113,10 +113,10 @@ func evaluate(at rules.Place, expression, file string, stdin io.Reader) (*evalua
 	if err != nil {
 		return nil, err
 	}
-	if at == rules.ExperimentUnit {
-		e.Value, err = rule.Key(in)
-	} else {
+	if e.Type == "bool" {
 		e.Value, err = rule.Bool(in)
+	} else {
+		e.Value, err = rule.Key(in)
 	}
 	if err != nil {
 		e.Value, e.Error = nil, err.Error()
