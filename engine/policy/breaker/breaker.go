@@ -39,14 +39,11 @@ func (s State) String() string {
 	}
 }
 
-// Breaker lets calls through, or refuses them, by how the calls before ended. All methods are safe for concurrent use. It takes one block of 512 bytes, whatever
-// its rule; calls under way have some memory of their own, which they share among all breakers.
+// Breaker lets calls through, or refuses them, by how the calls before ended. All methods are safe for concurrent use. It takes less than 500
+// bytes, whatever its rule; calls under way have a little memory of their own, which all breakers share.
 type Breaker struct {
 	phase     atomic.Uint64 // the generation, which each transition increases, and in the lowest two bits the State; changes under mu
 	openUntil atomic.Int64  // of the latest pause; changes under mu, before phase does
-
-	// Allow reads what is above, Done writes what is below: apart, they don't take the cache line from each other.
-	_ [48]byte
 
 	mu       sync.Mutex
 	rule     Rule

@@ -26,7 +26,7 @@ func FuzzABreakerIsLikeOneThatKeepsEveryCall(f *testing.F) {
 
 func likeTheModel(t *rapid.T) {
 	p := play{levels: [2]*level{newLevel(t), newLevel(t)}}
-	t.Repeat(map[string]func(*rapid.T){
+	commands := map[string]func(*rapid.T){
 		"":            p.compare,
 		"allow":       p.allow,
 		"allow again": p.allow,
@@ -39,7 +39,10 @@ func likeTheModel(t *rapid.T) {
 		"wait more":   p.wait,
 		"go back":     p.goBack,
 		"reload":      p.reload,
-	})
+	}
+	for range 5 { // some thirty commands each, unless -rapid.steps says else
+		t.Repeat(commands)
+	}
 }
 
 // level is a breaker beside its model.
@@ -257,7 +260,7 @@ func TestLooksDoNotChangeWhatABreakerDecides(t *testing.T) {
 		}
 		var permits [2][]breaker.Permit
 		now := int64(0)
-		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+		for range rapid.IntRange(200, 400).Draw(t, "steps") {
 			now += int64(rapid.SampledFrom([]int{0, 0, 0, 1, 7, 40, 160, 1000}).Draw(t, "step"))
 			if rapid.Bool().Draw(t, "look") {
 				twins[1].State(now)
