@@ -11,6 +11,7 @@ import (
 	"proscenium/assembly"
 	"proscenium/configs"
 	"proscenium/engine"
+	"proscenium/engine/pricecache"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
 	"proscenium/traffic"
@@ -53,12 +54,15 @@ type failures struct {
 	rules map[string]int
 }
 
-func (f *failures) Traffic(traffic.Class) engine.TrafficObserver       { return f }
-func (f *failures) Scene(engine.SceneLabels) engine.SceneObserver      { return nil }
-func (f *failures) Stage(engine.Stage, time.Duration)                  {}
-func (f *failures) Call(engine.Command, engine.Outcome, time.Duration) {}
-func (f *failures) Cache(engine.CacheName, int, int)                   {}
-func (f *failures) Applied(string, time.Time)                          {}
+func (f *failures) Traffic(traffic.Class) engine.TrafficObserver         { return f }
+func (f *failures) Scene(engine.SceneLabels) engine.SceneObserver        { return nil }
+func (f *failures) Stage(engine.Stage, time.Duration)                    {}
+func (f *failures) Call(engine.Command, engine.Outcome, time.Duration)   {}
+func (f *failures) Cache(engine.CacheName, engine.CacheLookups)          {}
+func (f *failures) CachePurged(engine.CacheName, pricecache.Source, int) {}
+func (f *failures) CacheRedisFailed(pricecache.Exchange)                 {}
+func (f *failures) CacheEvents(int, int)                                 {}
+func (f *failures) Applied(string, time.Time)                            {}
 func (f *failures) RuleError(rule string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -2,205 +2,179 @@ package engine
 
 import (
 	"context"
-	"sync/atomic"
-	"time"
+	"crypto/rand"
+	"errors"
+	"strconv"
+	"strings"
 
-	"github.com/maypok86/otter/v2"
-	"google.golang.org/protobuf/proto"
+	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
-	configv1 "proscenium/gen/proscenium/config/v1"
-
+	"proscenium/engine/policy"
+	"proscenium/engine/pricecache"
 	"proscenium/facts"
 	"proscenium/fault"
 	"proscenium/scenes"
 	"proscenium/traffic"
 )
 
-// Defaults of a cache's configuration.
-const (
-	defaultCacheTTL     = 5 * time.Second
-	defaultCacheEntries = 100_000
-)
+// staleFeature is the degradation of answers that rest on records which ended, because the provider failed.
+const staleFeature = "stale_prices"
 
-// cacheKey is a question to price.query. Its answer is the same for every user: caches hold unfiltered records only.
-type cacheKey struct {
-	region string
-	// types stands for the price rule types of the configuration: records carry their ids.
-	types uint64
-	// generation is the item's at the time of the question: a purge begins another, so that what is being loaded meanwhile is never read.
-	generation uint32
-	PriceKey
-}
-
-// recordCache keeps the price records of models and of whole items for a short time. Concurrent misses of a key load it once.
-type recordCache struct {
-	name    CacheName
-	conf    *configv1.Cache
-	price   *configv1.Dependency // whose answers these are
-	entries *otter.Cache[cacheKey, []facts.Model]
-	// generations are counters that items share by a part of their id.
-	generations [1024]atomic.Uint32
-}
-
-// recordCaches are the caches of an engine. They survive a reload, unless their own configuration or that of price.query changes.
-type recordCaches struct {
-	byName [cacheCount]*recordCache
-	closed bool
-}
-
-func (c *recordCaches) forSnapshot(snap *scenes.Snapshot) [cacheCount]*recordCache {
-	price := snap.Dependencies[PriceQuery.String()]
-	for name, conf := range [cacheCount]*configv1.Cache{snap.Caches.GetPriceStock(), snap.Caches.GetPriceSoldOut()} {
-		old := c.byName[name]
-		if old != nil && conf.GetEnabled() && proto.Equal(old.conf, conf) && proto.Equal(old.price, price) {
-			continue
+// newCaches are those of an engine, before its first configuration.
+func newCaches(deps *Deps, obs [traffic.Count]TrafficObserver) *pricecache.Caches {
+	d := pricecache.Deps{Stores: deps.Stores, Unique: rand.Text}
+	for class, o := range obs {
+		if o != nil {
+			d.Observers[class] = o
 		}
-		c.byName[name] = nil
-		if conf.GetEnabled() && !c.closed {
-			c.byName[name] = newRecordCache(CacheName(name), conf, price)
+	}
+	return pricecache.New(d)
+}
+
+// openCaches makes the caches those of a snapshot, and shows them to its markets.
+func (p *program) openCaches(caches *pricecache.Caches, snap *scenes.Snapshot) {
+	caches.Apply(pricecache.Config{Caches: snap.Caches, Price: snap.Dependencies[PriceQuery.String()]})
+	types := fingerprint(snap.Types)
+	for _, class := range traffic.All() {
+		for code, m := range p.markets[class] {
+			for name := range cacheCount {
+				m.caches[name] = caches.View(class, pricecache.Kind(name), code, types)
+			}
 		}
-		old.close()
-	}
-	return c.byName
-}
-
-func (c *recordCaches) close() {
-	c.closed = true
-	for name, cache := range c.byName {
-		cache.close()
-		c.byName[name] = nil
 	}
 }
 
-// close ends the cache's own goroutines; requests under way may still use it.
-func (c *recordCache) close() {
-	if c != nil {
-		c.entries.StopAllGoroutines()
-	}
-}
-
-func newRecordCache(name CacheName, conf *configv1.Cache, price *configv1.Dependency) *recordCache {
-	ttl, size := defaultCacheTTL, defaultCacheEntries
-	if conf.GetTtl() != nil {
-		ttl = conf.GetTtl().AsDuration()
-	}
-	if conf.GetMaxEntries() > 0 {
-		size = int(conf.GetMaxEntries())
-	}
-	return &recordCache{name: name, conf: conf, price: price, entries: otter.Must(&otter.Options[cacheKey, []facts.Model]{
-		MaximumSize:      size,
-		ExpiryCalculator: otter.ExpiryWriting[cacheKey, []facts.Model](ttl),
-	})}
-}
-
-// query answers the state's price query from the cache, and from the provider what is not in it.
-func (c *recordCache) query(st *state) error {
-	var missing []cacheKey
+// queryCached answers the price query from a cache, and from the provider what is not in it.
+func (st *state) queryCached(name CacheName, cache *pricecache.View) error {
+	var missing []pricecache.Key
 	var places []int
+	now := cache.Now()
 	for i, key := range st.priceKeys {
-		k := c.key(st.market.region.Code, st.program.types, key)
-		if models, ok := c.entries.GetIfPresent(k); ok {
-			st.prices[i] = models
+		models, ok := cache.Get(now, pricecache.Key(key))
+		if !ok {
+			missing, places = append(missing, pricecache.Key(key)), append(places, i)
 			continue
 		}
-		missing, places = append(missing, k), append(places, i)
+		st.prices[i] = models
 	}
-	hits := len(st.priceKeys) - len(missing)
-	if st.obs != nil {
-		st.obs.Cache(c.name, hits, len(missing))
-	}
-	if st.trace != nil && hits > 0 {
-		st.trace.cached(PriceQuery, hits)
-	}
+	lookups := CacheLookups{Hits: len(st.priceKeys) - len(missing)}
 	if len(missing) == 0 {
+		st.tellLookups(name, lookups, len(st.priceKeys))
 		return nil
 	}
-	loaded, err := c.load(st, missing)
+	answer, err := cache.Fill(st.ctx, st.question(), missing, places, st.prices)
+	if answer.Left {
+		st.abandoned.Store(true) // the load goes on with it
+		return err
+	}
+	lookups.Stale = answer.Stale
+	lookups.Misses = len(missing) - answer.Stale
+	lookups.RedisHits, lookups.RedisMisses = answer.RedisHits, answer.RedisMisses
+	st.tellLookups(name, lookups, lookups.Hits+answer.RedisHits+answer.Joined)
 	if err != nil {
 		return err
 	}
-	for i, k := range missing {
-		st.prices[places[i]] = loaded[k]
+	if answer.Because != nil {
+		st.servedStale(answer.Because)
 	}
 	return nil
 }
 
-func (c *recordCache) key(region string, types uint64, key PriceKey) cacheKey {
-	return cacheKey{region, types, c.generation(key.ItemID).Load(), key}
-}
-
-func (c *recordCache) generation(item int64) *atomic.Uint32 {
-	return &c.generations[uint64(item)%uint64(len(c.generations))]
-}
-
-// load gets what is missing. A key that another request is loading is waited for.
-func (c *recordCache) load(st *state, missing []cacheKey) (map[cacheKey][]facts.Model, error) {
-	// Cached records are everybody's: the provider sees nothing of who asks, nor from where.
-	anonymous := facts.Request{Region: st.request.Region, At: st.request.At}
-	user := st.call.Request
-	st.call.Request = &anonymous
-	defer func() { st.call.Request = user }()
-
-	ask := func(ctx context.Context, keys []cacheKey) (map[cacheKey][]facts.Model, error) {
-		asked := make([]PriceKey, len(keys))
-		for i := range keys {
-			asked[i] = keys[i].PriceKey
-		}
-		answers := make([][]facts.Model, len(keys))
-		if err := st.market.price.query(ctx, st, asked, answers); err != nil {
-			return nil, err
-		}
-		if err := checkPrices(asked, answers); err != nil {
-			return nil, err
-		}
-		out := make(map[cacheKey][]facts.Model, len(keys))
-		for i := range keys {
-			out[keys[i]] = answers[i]
-		}
-		return out, nil
+func (st *state) tellLookups(name CacheName, l CacheLookups, hits int) {
+	if st.obs != nil {
+		st.obs.Cache(name, l)
 	}
-	return c.entries.BulkGet(st.ctx, missing, otter.BulkLoaderFunc[cacheKey, []facts.Model](ask))
+	if st.trace == nil {
+		return
+	}
+	if hits > 0 {
+		st.trace.cached(PriceQuery, "cache_hit", hits)
+	}
+	if l.Stale > 0 {
+		st.trace.cached(PriceQuery, "cache_stale", l.Stale)
+	}
 }
 
-// DeleteCached drops cached price records of models (with the entries of their whole items), or of whole items, and returns how many entries there
-// were. A key that is being loaded meanwhile is loaded again.
-func (e *Engine) DeleteCached(name CacheName, region string, keys []PriceKey) (int, error) {
+// servedStale marks an answer whose prices may be old because the provider failed.
+func (st *state) servedStale(failure error) {
+	st.tellFailure(PriceQuery, failure)
+	st.inaccurate = true
+	st.degrade(staleFeature, PriceQuery.String(), causeOf(failure))
+}
+
+// question is how the cache asks the provider. What it holds is everybody's: the provider sees nothing of who asks, nor from where.
+func (st *state) question() pricecache.Question {
+	call, market := st.call, st.market
+	call.Request = &facts.Request{Region: st.request.Region, At: st.request.At}
+	load := func(ctx context.Context, keys []pricecache.Key, out [][]facts.Model) error {
+		asked := make([]PriceKey, len(keys))
+		for i, k := range keys {
+			asked[i] = PriceKey(k)
+		}
+		if err := market.price.queryAs(ctx, st, &call, asked, out); err != nil {
+			return err
+		}
+		return checkPrices(asked, out)
+	}
+	return pricecache.Question{Load: load, FromMemory: market.price.fromMemory, Personal: refused}
+}
+
+// causeOf is the cause of a degradation that a failed query leads to.
+func causeOf(err error) pricingv1.DegradationCause {
+	var refusal *policy.Refusal
+	switch {
+	case errors.As(err, &refusal) && refusal.Layer == policy.Breaker:
+		return pricingv1.DegradationCause_DEGRADATION_CAUSE_BREAKER_OPEN
+	case refusal != nil:
+		return pricingv1.DegradationCause_DEGRADATION_CAUSE_LIMITED
+	case errors.Is(err, context.DeadlineExceeded):
+		return pricingv1.DegradationCause_DEGRADATION_CAUSE_TIMEOUT
+	}
+	return causeDependencyError
+}
+
+// refused says that a policy kept the call from being made. Others may be let through, by their scene, their user or their priority.
+func refused(err error) bool {
+	var refusal *policy.Refusal
+	return errors.As(err, &refusal)
+}
+
+// DeleteCached drops cached price records of models (with the entries of their whole items), or of whole items, of both classes of traffic: in this
+// process, in Redis, and in every other process. What is being loaded meanwhile, by any of them, is not kept. It returns how many entries the memory of this process
+// had. Where Redis does not answer, the purge stands in this process, and the error says that the others could not be told.
+func (e *Engine) DeleteCached(ctx context.Context, name CacheName, region string, keys []PriceKey) (int, error) {
 	p := e.program.Load()
 	if p == nil {
 		return 0, fault.New(fault.Unavailable, "NOT_READY", "no configuration has been loaded yet: try again")
 	}
-	m := p.markets[traffic.Live][region]
-	if m == nil {
+	if p.markets[traffic.Live][region] == nil {
 		return 0, fault.Invalid("region", "REGION_NOT_SERVED", "region %q is not served here", region)
 	}
-	cache := m.caches[name]
-	if cache == nil {
-		return 0, nil
+	purged := make([]pricecache.Key, len(keys))
+	for i, k := range keys {
+		purged[i] = pricecache.Key(k)
 	}
-	deleted := 0
-	drop := func(k cacheKey) {
-		if _, ok := cache.entries.Invalidate(k); ok {
-			deleted++
-		}
+	n, err := e.caches.Purge(ctx, pricecache.Kind(name), region, purged)
+	return n, notTold(n, err)
+}
+
+// PurgeShadow drops all that the caches hold of shadow traffic, as DeleteCached does.
+func (e *Engine) PurgeShadow(ctx context.Context) (int, error) {
+	n, err := e.caches.PurgeShadow(ctx)
+	return n, notTold(n, err)
+}
+
+// notTold is the error of a purge of which others do not know.
+func notTold(deleted int, err error) error {
+	var silent *pricecache.NotToldError
+	if !errors.As(err, &silent) {
+		return err
 	}
-	whole := make(map[int64]bool)
-	for _, key := range keys {
-		if key.ModelID == 0 {
-			whole[key.ItemID] = true
-			continue
-		}
-		drop(cache.key(region, p.types, key))
-		drop(cache.key(region, p.types, PriceKey{ItemID: key.ItemID}))
+	classes := make([]string, len(silent.Classes))
+	for i, c := range silent.Classes {
+		classes[i] = c.String()
 	}
-	if len(whole) > 0 {
-		for item := range whole {
-			cache.generation(item).Add(1)
-		}
-		for k := range cache.entries.Keys() {
-			if k.region == region && whole[k.ItemID] {
-				drop(k)
-			}
-		}
-	}
-	return deleted, nil
+	return fault.New(fault.Unavailable, "PURGE_NOT_BROADCAST",
+		"%d entries are gone from this process, but Redis did not answer, so that the other processes were not told: try again, there or here", deleted).
+		With("deleted", strconv.Itoa(deleted)).With("traffic", strings.Join(classes, ",")).Because(err)
 }

@@ -29,7 +29,7 @@ func TestAPurgeConcernsItsRegionOnly(t *testing.T) {
 		region string
 		want   int
 	}{{"US", 2}, {"US", 0}, {"DE", 2}} {
-		if n, err := e.DeleteCached(engine.PriceSoldOutCache, step.region, []engine.PriceKey{{ItemID: 1}}); n != step.want || err != nil {
+		if n, err := e.DeleteCached(t.Context(), engine.PriceSoldOutCache, step.region, []engine.PriceKey{{ItemID: 1}}); n != step.want || err != nil {
 			t.Errorf("%s: deleted %d entries, want %d (%v)", step.region, n, step.want, err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestWhoeverPurgesDuringALoadSeesNoOlderPrice(t *testing.T) {
 				go func() { _, err := e.Price(t.Context(), engine.Caller{}, req); done <- err }()
 				<-loaded // with the old price
 				price.Store(200)
-				if _, err := e.DeleteCached(engine.PriceSoldOutCache, "US", []engine.PriceKey{purge}); err != nil {
+				if _, err := e.DeleteCached(t.Context(), engine.PriceSoldOutCache, "US", []engine.PriceKey{purge}); err != nil {
 					t.Error(err)
 				}
 				close(release)

@@ -52,27 +52,27 @@ func TestRecordsAreCachedUntilTheyArePurged(t *testing.T) {
 		"the other cache": {engine.PriceStockCache, engine.PriceKey{ItemID: 1}, 0},
 		"another item":    {engine.PriceSoldOutCache, engine.PriceKey{ItemID: 2}, 0},
 	} {
-		if n, err := e.DeleteCached(purge.cache, "US", []engine.PriceKey{purge.key}); n != purge.want || err != nil {
+		if n, err := e.DeleteCached(t.Context(), purge.cache, "US", []engine.PriceKey{purge.key}); n != purge.want || err != nil {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}
 	if got := final(nil); got != 100 {
 		t.Errorf("purged what was not meant: %d", got)
 	}
-	if n, err := e.DeleteCached(engine.PriceSoldOutCache, "US", []engine.PriceKey{{ItemID: 1, ModelID: 10}}); n != 1 || err != nil {
+	if n, err := e.DeleteCached(t.Context(), engine.PriceSoldOutCache, "US", []engine.PriceKey{{ItemID: 1, ModelID: 10}}); n != 1 || err != nil {
 		t.Errorf("purging a model drops its item's entry too: %d, %v", n, err)
 	}
 	if got := final(nil); got != 90 {
 		t.Errorf("after the purge: %d", got)
 	}
-	if _, err := e.DeleteCached(engine.PriceSoldOutCache, "FR", []engine.PriceKey{{ItemID: 1}}); fault.Reason(err) != "REGION_NOT_SERVED" {
+	if _, err := e.DeleteCached(t.Context(), engine.PriceSoldOutCache, "FR", []engine.PriceKey{{ItemID: 1}}); fault.Reason(err) != "REGION_NOT_SERVED" {
 		t.Errorf("got %v", err)
 	}
 	t.Run("a single model's entry goes with its item", func(t *testing.T) {
 		req := request("s")
 		req.Items = []*pricingv1.RequestItem{{ItemId: 1, Models: []*pricingv1.RequestModel{{ModelId: 10}}}}
 		ask(t, e, req)
-		if n, err := e.DeleteCached(engine.PriceSoldOutCache, "US", []engine.PriceKey{{ItemID: 1}}); n != 2 || err != nil {
+		if n, err := e.DeleteCached(t.Context(), engine.PriceSoldOutCache, "US", []engine.PriceKey{{ItemID: 1}}); n != 2 || err != nil {
 			t.Errorf("deleted %d, %v", n, err)
 		}
 	})

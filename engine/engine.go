@@ -14,7 +14,9 @@ import (
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
 	"proscenium/engine/policy/limit"
+	"proscenium/engine/pricecache"
 	"proscenium/fault"
+	"proscenium/kv"
 	"proscenium/scenes"
 	"proscenium/traffic"
 )
@@ -29,6 +31,8 @@ type Deps struct {
 	Observer Observer
 	// Failed is told of every query that a dependency did not answer, for logs. It is called on the request path and does not block. It may be nil.
 	Failed func(Failure)
+	// Stores are for the second level of the caches, and tell the other processes of purges. nil: caches are in memory, and each process is alone.
+	Stores *kv.KV
 }
 
 // Failure is a query that a dependency did not answer.
@@ -47,7 +51,7 @@ type Engine struct {
 	program atomic.Pointer[program]
 
 	applying sync.Mutex
-	caches   recordCaches // survive Apply; guarded by applying
+	caches   *pricecache.Caches // survive Apply, which is guarded by applying
 }
 
 // New makes an engine that answers nothing before the first Apply.
@@ -58,6 +62,7 @@ func New(deps Deps) *Engine {
 			e.obs[class] = deps.Observer.Traffic(class)
 		}
 	}
+	e.caches = newCaches(&deps, e.obs)
 	return e
 }
 
@@ -66,11 +71,12 @@ func New(deps Deps) *Engine {
 func (e *Engine) Apply(snap *scenes.Snapshot) error {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	p, err := compileProgram(snap, &e.deps, e.obs, &e.caches)
+	p, err := compileProgram(snap, &e.deps, e.obs, e.caches)
 	if err != nil {
 		return err
 	}
 	e.program.Store(p)
+	e.caches.Applied()
 	if e.deps.Observer != nil {
 		e.deps.Observer.Applied(snap.Version, snap.LoadedAt)
 	}
@@ -81,7 +87,7 @@ func (e *Engine) Apply(snap *scenes.Snapshot) error {
 func (e *Engine) Close() {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	e.caches.close()
+	e.caches.Close()
 }
 
 // Snapshot is the one that serves, nil before the first Apply.

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"proscenium/engine/pricecache"
 	"proscenium/traffic"
 )
 
@@ -19,8 +20,17 @@ type TrafficObserver interface {
 	Scene(SceneLabels) SceneObserver
 	Stage(stage Stage, d time.Duration)
 	Call(command Command, outcome Outcome, d time.Duration)
-	Cache(cache CacheName, hits, misses int)
+	Cache(cache CacheName, lookups CacheLookups)
 	RuleError(rule string)
+	pricecache.Observer
+}
+
+// CacheLookups are how often the price records of a request were found in a cache.
+type CacheLookups struct {
+	// Hits were in memory. Stale are those that had ended and were served nevertheless. Misses were not there; others may have been loading them.
+	Hits, Stale, Misses int
+	// Of the misses that Redis was asked for, those that it had and had not.
+	RedisHits, RedisMisses int
 }
 
 // SceneLabels are the bounded labels of a request's metrics.
@@ -116,16 +126,14 @@ var OutcomeNames = [outcomeCount]string{"ok", "error", "timeout", "malformed", "
 func (o Outcome) String() string { return OutcomeNames[o] }
 
 // CacheName is one of the caches of price records.
-type CacheName uint8
+type CacheName = pricecache.Kind
 
 // The caches.
 const (
-	PriceStockCache CacheName = iota
-	PriceSoldOutCache
-	cacheCount
+	PriceStockCache   = pricecache.PriceStock
+	PriceSoldOutCache = pricecache.PriceSoldOut
+	cacheCount        = pricecache.Kinds
 )
 
 // CacheNames are the names of the caches in metrics.
-var CacheNames = [cacheCount]string{"price_stock", "price_sold_out"}
-
-func (c CacheName) String() string { return CacheNames[c] }
+var CacheNames = pricecache.KindNames

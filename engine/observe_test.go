@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"proscenium/engine"
+	"proscenium/engine/pricecache"
 	"proscenium/facts"
 	"proscenium/fault"
 	"proscenium/traffic"
@@ -28,9 +29,12 @@ func (o *observer) Stage(s engine.Stage, _ time.Duration) {
 		panic("bug")
 	}
 }
-func (o *observer) Call(engine.Command, engine.Outcome, time.Duration) {}
-func (o *observer) Cache(engine.CacheName, int, int)                   {}
-func (o *observer) Applied(string, time.Time)                          {}
+func (o *observer) Call(engine.Command, engine.Outcome, time.Duration)   {}
+func (o *observer) Cache(engine.CacheName, engine.CacheLookups)          {}
+func (o *observer) CachePurged(engine.CacheName, pricecache.Source, int) {}
+func (o *observer) CacheRedisFailed(pricecache.Exchange)                 {}
+func (o *observer) CacheEvents(int, int)                                 {}
+func (o *observer) Applied(string, time.Time)                            {}
 func (o *observer) RuleError(rule string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	configv1 "proscenium/gen/proscenium/config/v1"
 
+	"proscenium/engine/pricecache"
 	"proscenium/facts"
 	"proscenium/fault"
 	"proscenium/rules"
@@ -18,8 +19,6 @@ import (
 // program is a snapshot compiled for serving. It is immutable; a request uses one from its start to its end.
 type program struct {
 	snap *scenes.Snapshot
-	// types is a fingerprint of the price rule types: ids of another configuration may mean others.
-	types uint64
 	// markets by class of traffic and region.
 	markets [traffic.Count]map[string]*market
 	scenes  map[*scenes.Scene]*sceneEntry
@@ -28,7 +27,7 @@ type program struct {
 // market is what requests of one region and one class of traffic use.
 type market struct {
 	region *scenes.Region
-	caches [cacheCount]*recordCache // nil: switched off
+	caches [cacheCount]*pricecache.View // nil: switched off
 
 	price       dependency[PriceKey, []facts.Model]
 	stock       dependency[PromoKey, facts.Stock]
@@ -54,8 +53,8 @@ type sceneEntry struct {
 	downgrades []*scenes.Downgrade
 }
 
-func compileProgram(snap *scenes.Snapshot, deps *Deps, obs [traffic.Count]TrafficObserver, caches *recordCaches) (*program, error) {
-	p := &program{snap: snap, types: fingerprint(snap.Types), scenes: make(map[*scenes.Scene]*sceneEntry, len(snap.Scenes))}
+func compileProgram(snap *scenes.Snapshot, deps *Deps, obs [traffic.Count]TrafficObserver, caches *pricecache.Caches) (*program, error) {
+	p := &program{snap: snap, scenes: make(map[*scenes.Scene]*sceneEntry, len(snap.Scenes))}
 	for _, class := range traffic.All() {
 		p.markets[class] = make(map[string]*market, len(snap.Regions))
 		for code, region := range snap.Regions {
@@ -67,16 +66,14 @@ func compileProgram(snap *scenes.Snapshot, deps *Deps, obs [traffic.Count]Traffi
 		}
 	}
 	// Nothing can fail from here on: what is shared with the program before changes last.
-	kept := caches.forSnapshot(snap)
-	for _, m := range p.markets[traffic.Live] {
-		m.caches = kept
-	}
+	p.openCaches(caches, snap)
 	for _, s := range snap.Scenes {
 		p.scenes[s] = compileScene(s, snap, obs)
 	}
 	return p, nil
 }
 
+// fingerprint of the price rule types: ids of another configuration may mean others.
 func fingerprint(types []*facts.PriceRuleType) uint64 {
 	h := fnv.New64a()
 	for _, t := range types {

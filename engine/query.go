@@ -43,7 +43,7 @@ func (st *state) queryPrices() error {
 	if cache == nil || st.request.OrderFlow || st.atTime || st.replay {
 		return st.market.price.query(st.ctx, st, st.priceKeys, st.prices)
 	}
-	return cache.query(st)
+	return st.queryCached(name, cache)
 }
 
 // checkPrices refuses answers that no price may rest on. It guards against providers of every kind: a remote one was checked at its boundary already.

@@ -52,10 +52,10 @@ func (t *tracer) call(command Command, c called) {
 }
 
 // cached notes a query that a cache answered in part or wholly.
-func (t *tracer) cached(c Command, hits int) {
+func (t *tracer) cached(c Command, outcome string, keys int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.out.Calls = append(t.out.Calls, &pricingv1.TraceCall{Command: c.String(), Outcome: "cache_hit", Keys: int32(hits)})
+	t.out.Calls = append(t.out.Calls, &pricingv1.TraceCall{Command: c.String(), Outcome: outcome, Keys: int32(keys)})
 }
 
 func (t *tracer) downgrade(feature, scope, cause string) {

@@ -15,12 +15,11 @@ const maxRules = 10_000
 // class counts what the engine does for one class of traffic: the same families for all, so that they can be compared.
 type class struct {
 	scenes sceneMetrics
+	cacheMetrics
 
 	stages     [len(engine.StageNames)]prometheus.Observer
 	calls      [len(engine.CommandNames)][len(engine.OutcomeNames)]prometheus.Counter
 	callTimes  [len(engine.CommandNames)]prometheus.Observer
-	cacheHits  [len(engine.CacheNames)]prometheus.Counter
-	cacheMiss  [len(engine.CacheNames)]prometheus.Counter
 	ruleErrors *children[string]
 }
 
@@ -35,7 +34,7 @@ func (m *Metrics) registerClasses() {
 	calls := m.counter("proscenium_dependency_calls_total",
 		"Calls to dependencies, by how they ended. Those that a policy kept from being made are in proscenium_policy_refusals_total.", "command", "outcome", "traffic")
 	callTimes := m.histogram("proscenium_dependency_duration_seconds", "Time that a call to a dependency took, all attempts together.", "command", "traffic")
-	caches := m.counter("proscenium_cache_requests_total", "Price records looked for in a cache, by result: hit or miss.", "cache", "result", "traffic")
+	caches := newCacheFamilies(m)
 	ruleErrors := m.counter("proscenium_rule_errors_total",
 		"Evaluations of a rule that ended in an error, and so in the safe answer of its place.", "rule", "traffic")
 	for _, t := range traffic.All() {
@@ -50,9 +49,7 @@ func (m *Metrics) registerClasses() {
 				c.calls[i][j] = calls.WithLabelValues(command, outcome, label)
 			}
 		}
-		for i, name := range engine.CacheNames {
-			c.cacheHits[i], c.cacheMiss[i] = caches.WithLabelValues(name, "hit", label), caches.WithLabelValues(name, "miss", label)
-		}
+		c.cacheMetrics.init(caches, label)
 		c.ruleErrors = newChildren(maxRules, "other", func(rule string) prometheus.Counter { return ruleErrors.WithLabelValues(rule, label) })
 	}
 }
@@ -64,12 +61,6 @@ func (c *class) Stage(stage engine.Stage, d time.Duration) { c.stages[stage].Obs
 func (c *class) Call(command engine.Command, outcome engine.Outcome, d time.Duration) {
 	c.calls[command][outcome].Inc()
 	c.callTimes[command].Observe(d.Seconds())
-}
-
-// Cache counts lookups in a cache.
-func (c *class) Cache(cache engine.CacheName, hits, misses int) {
-	c.cacheHits[cache].Add(float64(hits))
-	c.cacheMiss[cache].Add(float64(misses))
 }
 
 // RuleError counts an evaluation that failed.

@@ -14,7 +14,7 @@ import (
 // Pricer answers the calls of PricingService; it is an [engine.Engine]. Its errors are *fault.Error.
 type Pricer interface {
 	Price(ctx context.Context, caller engine.Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error)
-	DeleteCached(cache engine.CacheName, region string, keys []engine.PriceKey) (int, error)
+	DeleteCached(ctx context.Context, cache engine.CacheName, region string, keys []engine.PriceKey) (int, error)
 	// Snapshot is the one that serves, nil before the first.
 	Snapshot() *scenes.Snapshot
 }
@@ -35,9 +35,9 @@ func (p pricing) GetPromotionInfo(
 
 // DeletePriceStockCache drops cached price + stock records.
 func (p pricing) DeletePriceStockCache(
-	_ context.Context, req *connect.Request[pricingv1.DeletePriceStockCacheRequest],
+	ctx context.Context, req *connect.Request[pricingv1.DeletePriceStockCacheRequest],
 ) (*connect.Response[pricingv1.DeletePriceStockCacheResponse], error) {
-	n, err := p.pricer.DeleteCached(engine.PriceStockCache, req.Msg.GetRegion(), priceKeys(req.Msg.GetModels()))
+	n, err := p.pricer.DeleteCached(ctx, engine.PriceStockCache, req.Msg.GetRegion(), priceKeys(req.Msg.GetModels()))
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +46,9 @@ func (p pricing) DeletePriceStockCache(
 
 // DeletePriceSoldOutCache drops cached price + sold-out records.
 func (p pricing) DeletePriceSoldOutCache(
-	_ context.Context, req *connect.Request[pricingv1.DeletePriceSoldOutCacheRequest],
+	ctx context.Context, req *connect.Request[pricingv1.DeletePriceSoldOutCacheRequest],
 ) (*connect.Response[pricingv1.DeletePriceSoldOutCacheResponse], error) {
-	n, err := p.pricer.DeleteCached(engine.PriceSoldOutCache, req.Msg.GetRegion(), priceKeys(req.Msg.GetModels()))
+	n, err := p.pricer.DeleteCached(ctx, engine.PriceSoldOutCache, req.Msg.GetRegion(), priceKeys(req.Msg.GetModels()))
 	if err != nil {
 		return nil, err
 	}

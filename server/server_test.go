@@ -37,7 +37,7 @@ func (p *pricer) Price(ctx context.Context, c engine.Caller, req *pricingv1.GetP
 	return p.price(ctx, c, req)
 }
 
-func (p *pricer) DeleteCached(cache engine.CacheName, region string, keys []engine.PriceKey) (int, error) {
+func (p *pricer) DeleteCached(_ context.Context, cache engine.CacheName, region string, keys []engine.PriceKey) (int, error) {
 	return p.delete(cache, region, keys)
 }
 
