@@ -26,6 +26,7 @@ type want struct {
 	demand      share.Demand
 	used        share.Rate
 	grant, safe share.Rate
+	promised    share.Rate
 }
 
 // publication is a grant as it was published.
@@ -34,6 +35,8 @@ type publication struct {
 	// until, on the allocator's clock, no lease of it runs any more. Its safe shares do.
 	until       int64
 	grant, safe []share.Rate
+	// promised is what it told of the safe shares of all.
+	promised []share.Rate
 	// orphan is what was granted of queues that are no longer there.
 	orphan, orphanSafe share.Rate
 }
@@ -76,6 +79,15 @@ func (a *account) safeBound(queue int) share.Rate {
 	return most
 }
 
+// witness is the least that the process may have been told last of the safe shares of all.
+func (a *account) witness(queue int) share.Rate {
+	least := share.MaxRate
+	for i := range a.published {
+		least = min(least, a.published[i].promised[queue])
+	}
+	return least
+}
+
 // acknowledge drops what was published before a version: the process runs that or a later one, and never goes back.
 func (a *account) acknowledge(version uint64) {
 	drop := 0
@@ -103,6 +115,7 @@ func merge(into, older *publication) {
 	for q := range into.grant {
 		into.grant[q] = max(into.grant[q], older.grant[q])
 		into.safe[q] = max(into.safe[q], older.safe[q])
+		into.promised[q] = min(into.promised[q], older.promised[q])
 	}
 	into.orphan, into.orphanSafe = max(into.orphan, older.orphan), max(into.orphanSafe, older.orphanSafe)
 }

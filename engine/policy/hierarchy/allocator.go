@@ -8,18 +8,23 @@ import (
 // allocator divides for one term. Times are on the clock of its process. It is not safe for concurrent use.
 type allocator struct {
 	timing     *Timing
+	hold       int64 // how long a lease counts
 	id, epoch  uint64
 	allocate   func() divider
 	due        int64 // the next tick is
 	validUntil int64 // it may be replaced from then on
-	holdUntil  int64 // leases of its predecessors may run until then
-	version    uint64
-	known      bool    // what predecessors published was read
-	planned    bool    // grants wait to be published
-	disputed   bool    // somebody runs grants of this epoch by another leader
-	peers      []*peer // by id
-	resources  []*ledger
-	inherited  map[uint64]*grants // what predecessors published, for resources that are configured later too
+	// strangersUntil is when those that nothing but their safe shares is known of are forgotten.
+	strangersUntil int64
+	holdUntil      int64 // leases of its predecessors may run until then
+	version        uint64
+	lost           bool    // the exchange lost its memory before this term
+	noted          bool    // there is a row of strangers
+	known          bool    // what predecessors published was read
+	planned        bool    // grants wait to be published
+	disputed       bool    // somebody runs grants of this epoch by another leader
+	peers          []*peer // by id
+	resources      []*ledger
+	inherited      map[uint64]*grants // what predecessors published, for resources that are configured later too
 
 	rows   []row
 	forget []uint64
@@ -37,9 +42,9 @@ type peer struct {
 	report   report
 }
 
-func newAllocator(now, asked int64, epoch uint64, s *station) *allocator {
-	a := &allocator{timing: s.timing, id: s.id, epoch: epoch, allocate: s.allocate, due: now, inherited: map[uint64]*grants{}}
-	a.holdUntil = now + s.timing.hold()
+func newAllocator(now, asked int64, elected *response, s *station) *allocator {
+	a := &allocator{timing: s.timing, hold: s.hold, id: s.id, epoch: elected.epoch, lost: elected.lost, allocate: s.allocate, due: now, inherited: map[uint64]*grants{}}
+	a.holdUntil = now + s.hold
 	if s.alone {
 		a.holdUntil = now
 	}
@@ -61,6 +66,7 @@ func (a *allocator) configure(resources []Resource) {
 		at := slices.IndexFunc(before, func(l *ledger) bool { return l.resource.Name == resources[i].Name })
 		if at < 0 {
 			a.resources[i] = newLedger(&resources[i], a.allocate())
+			a.resources[i].inherit(a.inherited[strangers], a.strangersUntil)
 			for _, p := range a.peers {
 				a.resources[i].open(p, a.inherited[p.id])
 			}
@@ -96,6 +102,10 @@ func (a *allocator) collected(now int64, r *response) uint64 {
 			if g.parse(r.grants[i].data) == nil {
 				a.inherited[r.grants[i].id] = &g
 			}
+		}
+		a.strangersUntil = now + a.timing.hold() + int64(a.timing.Forget)
+		for _, l := range a.resources {
+			l.inherit(a.inherited[strangers], a.strangersUntil)
 		}
 	}
 	highest := a.epoch
@@ -175,6 +185,7 @@ func (a *allocator) plan(now int64) {
 		p.answered = p.seq
 		a.rows = append(a.rows, row{id: p.id, seq: p.seq, data: a.grantsFor(p, instances, holding)})
 	}
+	a.noteStrangers(now)
 	a.planned = true
 }
 
@@ -193,13 +204,34 @@ func (a *allocator) grantsFor(p *peer, instances int, holding bool) []byte {
 			clear(account.grant)
 			clear(account.safe)
 		}
-		account.publish(publication{version: a.version, until: p.readAt + a.timing.hold(), grant: slices.Clone(account.grant), safe: slices.Clone(account.safe)})
+		account.publish(publication{version: a.version, until: p.readAt + a.hold, grant: slices.Clone(account.grant), safe: slices.Clone(account.safe), promised: slices.Clone(l.promised)})
 		if account.listed {
 			g.resources = resize(g.resources, len(g.resources)+1)
 			l.encode(account, &g.resources[len(g.resources)-1])
 		}
 	}
 	return g.append(nil)
+}
+
+// strangers is whose row keeps the safe shares of processes that the exchange forgot, for the next allocator. No process has this number.
+const strangers = 0
+
+func (a *allocator) noteStrangers(now int64) {
+	g := grants{epoch: a.epoch, leader: a.id, version: a.version}
+	for _, l := range a.resources {
+		if l.strange(now) > 0 {
+			g.resources = resize(g.resources, len(g.resources)+1)
+			l.encodeStrangers(&g.resources[len(g.resources)-1])
+		}
+	}
+	if len(g.resources) > 0 {
+		a.rows = append(a.rows, row{id: strangers, data: g.append(nil)})
+		a.noted = true
+	} else if a.noted || a.inherited[strangers] != nil {
+		a.forget = append(a.forget, strangers)
+		a.noted = false
+		delete(a.inherited, strangers)
+	}
 }
 
 // forgetSilent drops those who were not heard of for long, and those who left long ago, so that a report of theirs that was under way is not taken for

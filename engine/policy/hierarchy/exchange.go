@@ -43,8 +43,9 @@ type response struct {
 	ok bool
 	// led says that there is one.
 	led bool
-	// epoch is that of the election.
+	// epoch is that of the election. lost says that the exchange did not remember one as high as floor, or any.
 	epoch uint64
+	lost  bool
 	// grant is what was published last for the process; nil: nothing.
 	grant           []byte
 	reports, grants []row

@@ -17,6 +17,14 @@ type ledger struct {
 	divider  divider
 	accounts map[uint64]*account
 	last     tick
+	// promised is what is told of the safe shares of all, by queue; see queueGrant.
+	promised []share.Rate
+	// unknown are safe shares of processes that the exchange forgot, until they are heard of or unknownUntil.
+	unknown      []share.Rate
+	unknownUntil int64
+	// newest is the youngest grant that a report named of another term, told what that one told of the safe shares of all.
+	newest running
+	told   []share.Rate
 
 	// Scratch memory of plan.
 	parties []*account // alive, in the order of their ids
@@ -41,6 +49,7 @@ type tick struct {
 func newLedger(r *Resource, d divider) *ledger {
 	l := &ledger{key: keyOf(r.Name), divider: d, accounts: map[uint64]*account{}}
 	l.adopt(r)
+	l.unknown, l.told = make([]share.Rate, len(l.keys)), make([]share.Rate, len(l.keys))
 	return l
 }
 
@@ -62,15 +71,14 @@ func (l *ledger) configure(r *Resource) {
 	if slices.Equal(before, l.keys) {
 		return
 	}
+	l.unknown, l.told = l.moved(before, l.unknown), l.moved(before, l.told)
 	for _, a := range l.accounts {
 		for i := range a.published {
 			p := &a.published[i]
 			old := *p
-			p.grant, p.safe = make([]share.Rate, len(l.keys)), make([]share.Rate, len(l.keys))
+			p.grant, p.safe, p.promised = l.moved(before, old.grant), l.moved(before, old.safe), l.moved(before, old.promised)
 			for q, key := range before {
-				if at := slices.Index(l.keys, key); at >= 0 {
-					p.grant[at], p.safe[at] = old.grant[q], old.safe[q]
-				} else {
+				if !slices.Contains(l.keys, key) {
 					p.orphan += old.grant[q]
 					p.orphanSafe += old.safe[q]
 				}
@@ -79,12 +87,23 @@ func (l *ledger) configure(r *Resource) {
 	}
 }
 
+// moved is a row by queue, from where the queues were before.
+func (l *ledger) moved(before []uint64, row []share.Rate) []share.Rate {
+	out := make([]share.Rate, len(l.keys))
+	for q, key := range before {
+		if at := slices.Index(l.keys, key); at >= 0 {
+			out[at] = row[q]
+		}
+	}
+	return out
+}
+
 // open begins the account of a process that was not known: with the safe share that it says it runs, or that a predecessor published to it.
 func (l *ledger) open(p *peer, inherited *grants) {
 	if p.left {
 		return
 	}
-	brought := publication{grant: make([]share.Rate, len(l.keys)), safe: make([]share.Rate, len(l.keys))}
+	brought := publication{grant: make([]share.Rate, len(l.keys)), safe: make([]share.Rate, len(l.keys)), promised: make([]share.Rate, len(l.keys))}
 	if inherited != nil {
 		for i := range inherited.resources {
 			if inherited.resources[i].key != l.key {
@@ -97,8 +116,12 @@ func (l *ledger) open(p *peer, inherited *grants) {
 			}
 		}
 	}
-	l.accounts[p.id] = &account{published: []publication{brought}}
+	a := &account{published: []publication{brought}}
+	l.accounts[p.id] = a
 	l.read(p, 0, 0)
+	for q := range l.unknown {
+		l.unknown[q] -= min(l.unknown[q], a.wants[q].safe) // it may be one of those who were unknown
+	}
 }
 
 // read takes the last report of a process. epoch and leader are those of this term, which a report may acknowledge.
@@ -124,7 +147,7 @@ func (l *ledger) read(p *peer, epoch, leader uint64) {
 				a.orphan += max(q.grant, q.safe)
 				continue
 			}
-			a.wants[at] = want{listed: true, demand: share.Demand{Want: q.want, Starving: q.starving}, used: q.used, grant: q.grant, safe: q.safe}
+			a.wants[at] = want{listed: true, demand: share.Demand{Want: q.want, Starving: q.starving}, used: q.used, grant: q.grant, safe: q.safe, promised: q.promised}
 		}
 	}
 	if epoch != 0 && p.report.epoch == epoch && p.report.leader == leader {
@@ -135,6 +158,12 @@ func (l *ledger) read(p *peer, epoch, leader uint64) {
 	first := &a.published[0]
 	for q := range a.wants {
 		first.safe[q] = max(first.safe[q], a.wants[q].safe)
+	}
+	if r := &p.report; r.epoch != epoch && (r.epoch > l.newest.epoch || r.epoch == l.newest.epoch && r.version > l.newest.version) {
+		l.newest = running{epoch: r.epoch, version: r.version}
+		for q := range a.wants {
+			l.told[q] = a.wants[q].promised
+		}
 	}
 }
 
@@ -161,6 +190,10 @@ func (l *ledger) plan(now int64, a *allocator, instances int, holding bool) {
 		l.parties = append(l.parties, account)
 		l.ready = append(l.ready, !p.bad && p.answered != p.seq)
 	}
+	if holding && a.lost {
+		l.missStrangers(a.strangersUntil)
+	}
+	aside += l.strange(now)
 	l.last = tick{held: holding}
 	for _, account := range l.parties {
 		for q := range account.wants {
@@ -169,11 +202,15 @@ func (l *ledger) plan(now int64, a *allocator, instances int, holding bool) {
 	}
 	if holding {
 		l.hold(now)
+		l.promise(now, func(a *account, q int) share.Rate { return a.safe[q] })
+		for q := range l.promised {
+			l.promised[q] = max(l.promised[q], l.told[q])
+		}
 		return
 	}
 	l.divide(now, aside)
 	free := l.raise(aside)
-	l.setAside(instances, aside, free)
+	l.setAside(now, instances, aside, free)
 	l.last.granted = 0
 	for k, account := range l.parties {
 		for q := range l.keys {
@@ -281,8 +318,9 @@ func (l *ledger) raiseQueue(q int, budget share.Rate) (spent share.Rate) {
 	return spent
 }
 
-// setAside gives safe shares: what is granted, up to the safe share that is due, and beyond out of what nobody is to be granted.
-func (l *ledger) setAside(instances int, aside, free share.Rate) {
+// setAside gives safe shares: what is granted, up to the safe share that is due, and beyond out of what nobody is to be granted. All that is given was
+// promised before to everyone who is heard of, so that whoever allocates next can learn of it from any of them.
+func (l *ledger) setAside(now int64, instances int, aside, free share.Rate) {
 	left := l.resource.Share.Max - aside
 	var lacking share.Rate
 	for _, a := range l.parties {
@@ -293,24 +331,106 @@ func (l *ledger) setAside(instances int, aside, free share.Rate) {
 		}
 	}
 	left = max(left, 0)
-	for k, a := range l.parties {
-		if !l.ready[k] {
+	due := func(a *account, q int) share.Rate {
+		due := l.resource.safeTarget(q, instances, a.target[q])
+		return min(due, a.target[q]+portion(max(due-a.target[q], 0), min(left, lacking), lacking))
+	}
+	l.promise(now, due)
+	for q := range l.keys {
+		room := l.confirmed(q) - l.outstanding(q, now)
+		for k, a := range l.parties {
+			if !l.ready[k] {
+				continue
+			}
+			// What may be in force anyway can be safe too; more has to be free.
+			bound := a.safeBound(q)
+			most := max(a.reserved[q], a.grant[q])
+			if !l.last.pending {
+				most += free
+			}
+			safe := min(due(a, q), most, bound+max(room, 0))
+			free -= max(safe-max(a.reserved[q], a.grant[q]), 0)
+			room -= max(safe-bound, 0)
+			a.safe[q] = safe
+		}
+	}
+}
+
+// promise works out what to tell of the safe shares of all: what may be out, and what is due.
+func (l *ledger) promise(now int64, due func(*account, int) share.Rate) {
+	l.promised = resize(l.promised, len(l.keys))
+	for q := range l.keys {
+		l.promised[q] = l.outstanding(q, now)
+		for _, a := range l.parties {
+			l.promised[q] += max(due(a, q)-a.safeBound(q), 0)
+		}
+	}
+}
+
+// outstanding is the most that the safe shares of a queue may add up to.
+func (l *ledger) outstanding(q int, now int64) (sum share.Rate) {
+	for _, a := range l.accounts {
+		sum += a.safeBound(q)
+	}
+	if now < l.unknownUntil {
+		sum += l.unknown[q]
+	}
+	return sum
+}
+
+// confirmed is what everyone who is heard of was told at least of the safe shares of a queue.
+func (l *ledger) confirmed(q int) share.Rate {
+	least := share.MaxRate
+	for _, a := range l.parties {
+		least = min(least, a.witness(q))
+	}
+	return least
+}
+
+// missStrangers works out what is missing between the safe shares that are known and what those who are heard of were told.
+func (l *ledger) missStrangers(until int64) {
+	l.unknownUntil = until
+	for q := range l.keys {
+		l.unknown[q] = l.told[q]
+		for _, a := range l.accounts {
+			l.unknown[q] -= min(l.unknown[q], a.safeBound(q))
+		}
+	}
+}
+
+// inherit takes over what a predecessor noted of strangers.
+func (l *ledger) inherit(noted *grants, until int64) {
+	if noted == nil {
+		return
+	}
+	l.unknownUntil = until
+	for i := range noted.resources {
+		if noted.resources[i].key != l.key {
 			continue
 		}
-		for q := range l.keys {
-			due := l.resource.safeTarget(q, instances, a.grant[q])
-			a.safe[q] = min(due, a.grant[q])
-			if beyond := due - a.target[q]; beyond > 0 {
-				safe := min(a.target[q]+portion(beyond, min(left, lacking), lacking), due)
-				most := max(a.reserved[q], a.grant[q])
-				if safe > most && !l.last.pending {
-					more := min(safe-most, free)
-					free -= more
-					most += more
-				}
-				a.safe[q] = max(a.safe[q], min(safe, most))
+		for _, g := range noted.resources[i].queues {
+			if q := slices.Index(l.keys, g.key); q >= 0 {
+				l.unknown[q] = g.safeBound
 			}
 		}
+	}
+}
+
+// strange is what is kept for strangers.
+func (l *ledger) strange(now int64) (sum share.Rate) {
+	if now >= l.unknownUntil {
+		return 0
+	}
+	for _, v := range l.unknown {
+		sum += v
+	}
+	return sum
+}
+
+func (l *ledger) encodeStrangers(out *resourceGrants) {
+	out.key, out.queues = l.key, out.queues[:0]
+	for q, key := range l.keys {
+		out.queues = append(out.queues, queueGrant{key: key, safeBound: l.unknown[q]})
 	}
 }
 
@@ -327,7 +447,7 @@ func (l *ledger) encode(a *account, out *resourceGrants) {
 	out.key, out.queues = l.key, out.queues[:0]
 	for q, key := range l.keys {
 		if a.wants[q].listed {
-			out.queues = append(out.queues, queueGrant{key: key, grant: a.grant[q], safe: a.safe[q], safeBound: a.safeBound(q)})
+			out.queues = append(out.queues, queueGrant{key: key, grant: a.grant[q], safe: a.safe[q], safeBound: a.safeBound(q), promised: l.promised[q]})
 		}
 	}
 }

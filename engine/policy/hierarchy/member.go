@@ -47,6 +47,7 @@ type slot struct {
 	seenAt     int64
 	wanted     share.Demand
 	used       share.Rate
+	promised   share.Rate // see queueGrant
 	starvesTil int64
 	starves    bool
 }
@@ -235,7 +236,7 @@ func (m *Member) report(now int64, out *resourceReport) {
 		r := s.bucket.read(now)
 		s.estimate(now, &r, m.timing)
 		out.queues = append(out.queues, queueReport{
-			key: s.key, want: s.wanted.Want, starving: s.wanted.Starving, used: s.used, grant: r.grant, safe: r.safe,
+			key: s.key, want: s.wanted.Want, starving: s.wanted.Starving, used: s.used, grant: r.grant, safe: r.safe, promised: s.promised,
 		})
 	}
 }
@@ -281,6 +282,7 @@ func (m *Member) apply(now, until int64, g *resourceGrants, run running, hold bo
 		for i := range g.queues {
 			if g.queues[i].key == s.key {
 				s.bucket.apply(now, until, g.queues[i].grant, g.queues[i].safe, hold)
+				s.promised = g.queues[i].promised
 				s.wake()
 				break
 			}

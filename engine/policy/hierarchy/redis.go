@@ -36,12 +36,15 @@ if not last or string.sub(last, 1, 16) < ARGV[2] then
 end
 return {redis.call('HGET', KEYS[3], ARGV[1]) or '', redis.call('EXISTS', KEYS[1])}`)
 
+// A negative epoch says that Redis did not remember one as high as it should.
 var electScript = kv.NewScript(`
 local now = redis.call('GET', KEYS[1])
 if now and string.sub(now, 1, 16) ~= ARGV[1] then return 0 end
-local epoch = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[2])) + 1
+local last, floor = tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[2])
+local epoch = math.max(last, floor) + 1
 redis.call('SET', KEYS[2], string.format('%.0f', epoch))
 redis.call('SET', KEYS[1], ARGV[1] .. string.format('%.0f', epoch), 'PX', ARGV[3])
+if last == 0 or last < floor then return -epoch end
 return epoch`)
 
 var collectScript = kv.NewScript(`
@@ -109,7 +112,7 @@ func (e *redisExchange) run(ctx context.Context, r *request) (any, error) {
 
 func (e *redisExchange) response(r *request, out any) (*response, error) {
 	if n, ok := out.(int64); ok && r.op != opReport {
-		return &response{ok: n > 0, epoch: uint64(max(n, 0))}, nil
+		return &response{ok: n != 0, epoch: uint64(max(n, -n)), lost: n < 0}, nil
 	}
 	list, ok := out.([]any)
 	if !ok || len(list) != 2 {

@@ -10,6 +10,7 @@ import (
 type station struct {
 	timing    *Timing
 	id        uint64
+	hold      int64 // see Timing.hold
 	alone     bool
 	allocate  func() divider
 	resources []Resource
@@ -37,7 +38,7 @@ type divider interface {
 
 func newStation(now int64, id uint64, timing *Timing, alone bool) *station {
 	return &station{
-		timing: timing, id: id, alone: alone, due: now, began: now, known: running{instances: 1},
+		timing: timing, id: id, hold: timing.hold(), alone: alone, due: now, began: now, known: running{instances: 1},
 		allocate: func() divider { return &share.Allocator{} },
 	}
 }
@@ -102,7 +103,7 @@ func (s *station) done(now, asked int64, q *request, r *response) {
 	case opElect:
 		if r != nil && r.ok {
 			s.floor = max(s.floor, r.epoch)
-			s.office = newAllocator(now, asked, r.epoch, s)
+			s.office = newAllocator(now, asked, r, s)
 		}
 	case opCollect, opPublish:
 		s.officeDone(now, asked, q, r)

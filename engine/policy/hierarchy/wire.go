@@ -26,6 +26,8 @@ type queueReport struct {
 	used     share.Rate
 	// grant and safe are what is in force; grant is 0 when its lease is over.
 	grant, safe share.Rate
+	// promised is what the process was told last of the safe shares of all.
+	promised share.Rate
 }
 
 // grants is what the allocator says to one process.
@@ -50,6 +52,9 @@ type queueGrant struct {
 	grant, safe share.Rate
 	// safeBound is the most that the process may have as safe share, for the allocator that comes next; at least safe.
 	safeBound share.Rate
+	// promised is the most that the safe shares of all processes may add up to. Should the exchange lose its memory, this is how the next allocator
+	// learns of those who are cut off.
+	promised share.Rate
 }
 
 const wireVersion = 1
@@ -77,6 +82,7 @@ func (r *report) append(b []byte) []byte {
 			b = binary.AppendUvarint(b, uint64(q.used))
 			b = binary.AppendUvarint(b, uint64(q.grant))
 			b = binary.AppendUvarint(b, uint64(q.safe))
+			b = binary.AppendUvarint(b, uint64(q.promised))
 		}
 	}
 	return b
@@ -97,7 +103,7 @@ func (r *report) parse(b []byte) error {
 			q.key = d.fixed()
 			want := d.uvarint()
 			q.starving = want&1 == 1
-			q.want, q.used, q.grant, q.safe = rateOf(want>>1), d.rate(), d.rate(), d.rate()
+			q.want, q.used, q.grant, q.safe, q.promised = rateOf(want>>1), d.rate(), d.rate(), d.rate(), d.rate()
 		}
 	}
 	return d.end()
@@ -125,6 +131,7 @@ func (g *grants) append(b []byte) []byte {
 			b = binary.AppendUvarint(b, uint64(q.grant))
 			b = binary.AppendUvarint(b, uint64(q.safe))
 			b = binary.AppendUvarint(b, uint64(max(q.safeBound-q.safe, 0)))
+			b = binary.AppendUvarint(b, uint64(q.promised))
 		}
 	}
 	return b
@@ -146,6 +153,7 @@ func (g *grants) parse(b []byte) error {
 			q := &res.queues[k]
 			q.key, q.grant, q.safe = d.fixed(), d.rate(), d.rate()
 			q.safeBound = min(q.safe+d.rate(), share.MaxRate)
+			q.promised = d.rate()
 		}
 	}
 	return d.end()
