@@ -38,7 +38,8 @@ type portion struct {
 //     is granted to nobody.
 //
 // Inside a queue everyone gets the same level or, where that is less, what it wants, but starving instances get at least the
-// floor; where the floors exceed what the queue has, the starving ones share it evenly. Headroom too is shared evenly.
+// floor; where the floors exceed what the queue has, the starving ones share it evenly and the others wait until they starve
+// too. Headroom is shared evenly up to everyone's own.
 //
 // Before headroom exactly min(effective, wants) is granted. Nobody, queue or instance, loses by a larger effective capacity. Order
 // of declaration has no influence: a thousandth between exact equals goes to the queue of larger priority, then of smaller name,

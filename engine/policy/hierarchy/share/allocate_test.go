@@ -160,3 +160,48 @@ func TestAllocate(t *testing.T) {
 		})
 	}
 }
+
+func TestAllocateLeavesNothingOfOlderGrants(t *testing.T) {
+	resource := &Resource{Max: 100 * PerSecond, Queues: []Queue{{Name: "a"}, {Name: "b"}}}
+	grants := [][]Rate{{7, 7, 7}, {7}}
+	var a Allocator
+	a.Allocate(resource, resource.Max, [][]Demand{wants(0, 8), {}}, grants)
+	if diff := cmp.Diff([][]Rate{{0, 10 * PerSecond, 0}, {0}}, grants); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAllocateRefusesRowsThatDoNotFit(t *testing.T) {
+	resource := &Resource{Max: 1, Queues: []Queue{{Name: "a"}}}
+	for _, c := range []struct {
+		name    string
+		demands [][]Demand
+		out     [][]Rate
+	}{
+		{"no demands", nil, [][]Rate{{}}},
+		{"no grants", [][]Demand{{}}, nil},
+		{"more queues than there are", [][]Demand{{}, {}}, [][]Rate{{}, {}}},
+		{"a short row", [][]Demand{{{}}}, [][]Rate{{}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			new(Allocator).Allocate(resource, 1, c.demands, c.out)
+		})
+	}
+}
+
+func TestInstancesListedTwiceAreTwo(t *testing.T) {
+	resource := &Resource{Max: 9, Queues: []Queue{{Name: "a"}, {Name: "a"}}}
+	demands := [][]Demand{{{Instance: 1, Want: 3}, {Instance: 1, Want: 3}}, {{Instance: 1, Want: 2}}}
+	grants := grantsFor(demands)
+	if got := new(Allocator).Allocate(resource, 7, demands, grants); got != 7 {
+		t.Errorf("%d granted", got)
+	}
+	if diff := cmp.Diff([][]Rate{{3, 2}, {2}}, grants); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -82,10 +82,19 @@ type asker struct {
 	want     Rate
 }
 
-// fillEven adds a budget to grants by max-min: everyone gets the same level or, where that is less, what it wants. The budget is
-// at most what is wanted. Thousandths that do not go round evenly are for those who want most, and among equal wants for the
-// smallest numbers. It reorders the askers.
+// fillEven adds a budget to grants by max-min: everyone gets the same level or, where that is less, what it wants. Thousandths that
+// do not go round evenly are for those who want most, and among equal wants for the smallest numbers. It reorders the askers.
 func fillEven(askers []asker, budget Rate, grants []Rate) {
+	var total Rate
+	for i := range askers {
+		total += askers[i].want
+	}
+	if total <= budget {
+		for _, a := range askers {
+			grants[a.at] += a.want
+		}
+		return
+	}
 	slices.SortFunc(askers, func(a, b asker) int {
 		return cmp.Or(cmp.Compare(a.want, b.want), cmp.Compare(b.instance, a.instance), cmp.Compare(b.at, a.at))
 	})

@@ -17,9 +17,11 @@ func hold(t *testing.T, p property) {
 	generator := scenarios()
 	allocate := shared()
 	rapid.Check(t, func(t *rapid.T) {
-		s := generator.Draw(t, "scenario")
-		if err := p(allocate, s); err != nil {
-			t.Fatalf("%v\nin %v", err, s)
+		for range 10 {
+			s := generator.Draw(t, "scenario")
+			if err := p(allocate, s); err != nil {
+				t.Fatalf("%v\nin %v", err, s)
+			}
 		}
 	})
 }

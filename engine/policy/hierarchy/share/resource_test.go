@@ -46,7 +46,12 @@ func TestTimesMultipliesRatesAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestTimesDoesNotSwitchASuppressorOn(t *testing.T) {
+func TestTimesNeitherSwitchesASuppressorOnNorOff(t *testing.T) {
+	for _, resource := range []Resource{{Max: 5_000, Activation: 1}, {Max: 5_000, Step: 1}} {
+		if scaled := resource.Times(1); !scaled.Suppressed() {
+			t.Errorf("%+v by a thousandth is %+v", resource, scaled)
+		}
+	}
 	if scaled := (Resource{Max: 5}).Times(3000); scaled.Suppressed() {
 		t.Errorf("suppressed: %+v", scaled)
 	}

@@ -143,7 +143,7 @@ func scenarios() *rapid.Generator[scenario] {
 			}
 		}
 		s.Effective = wanted/100*Rate(rapid.SampledFrom([]int{80, 20, 100, 110, 60, 130, 95, 0}).Draw(t, "percent")) + Rate(rapid.SampledFrom([]int{0, 1, 3, 40, -5, -100}).Draw(t, "shift"))
-		if rapid.IntRange(0, 3).Draw(t, "maximum") < 3 {
+		if rapid.Bool().Draw(t, "maximum above it") {
 			s.Resource.Max = min(max(s.Resource.Max, s.Effective+s.More), MaxRate)
 		}
 		return s
