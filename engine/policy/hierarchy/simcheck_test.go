@@ -149,8 +149,8 @@ func (c *checker) fairBetween(r *share.Resource, targets, demands []share.Rate) 
 	}
 }
 
-// growth is I8: in any w seconds the total grows by at most (w+1) steps above the activation rate, the guarantees that are wanted, and what was granted
-// in the second before them: what growth starts from is renewed once a second.
+// growth is I8: the total grows by at most a step a second above the activation rate, the guarantees that are wanted, and what was granted in the
+// second before. The start of growth is renewed at most once a second: up to one step was there and not used, and one renewal comes at once.
 func (c *checker) growth(r *share.Resource, t tick) {
 	c.note(t)
 	if !r.Suppressed() {
@@ -164,7 +164,7 @@ func (c *checker) growth(r *share.Resource, t tick) {
 		if own > 5*sec {
 			return
 		}
-		if most := max(floor, before.recent) + r.Step + share.Rate(int64(r.Step)*own/sec); t.target > most {
+		if most := max(floor, before.recent) + 2*r.Step + share.Rate(int64(r.Step)*own/sec); t.target > most {
 			c.fail("I8: %d after %d of %d ms before", t.target, before.recent, (c.w.now-before.at)/ms)
 			return
 		}
