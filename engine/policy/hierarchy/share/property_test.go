@@ -17,7 +17,7 @@ func hold(t *testing.T, p property) {
 	generator := scenarios()
 	allocate := shared()
 	rapid.Check(t, func(t *rapid.T) {
-		for range 10 {
+		for range 40 {
 			s := generator.Draw(t, "scenario")
 			if err := p(allocate, s); err != nil {
 				t.Fatalf("%v\nin %v", err, s)
