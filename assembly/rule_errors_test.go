@@ -11,6 +11,7 @@ import (
 	"proscenium/assembly"
 	"proscenium/configs"
 	"proscenium/engine"
+	"proscenium/engine/policy"
 	"proscenium/engine/pricecache"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
@@ -61,6 +62,7 @@ func (f *failures) Call(engine.Command, engine.Outcome, time.Duration)   {}
 func (f *failures) Cache(engine.CacheName, engine.CacheLookups)          {}
 func (f *failures) CachePurged(engine.CacheName, pricecache.Source, int) {}
 func (f *failures) CacheRedisFailed(pricecache.Exchange)                 {}
+func (f *failures) Refused(policy.Layer, string, bool)                   {}
 func (f *failures) CacheEvents(int, int)                                 {}
 func (f *failures) Applied(string, time.Time)                            {}
 func (f *failures) RuleError(rule string) {

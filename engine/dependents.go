@@ -186,15 +186,7 @@ func (st *state) askRebates() error {
 		st.rebateKeys = append(st.rebateKeys, RebateKey{PromoKey{m.rec.ItemID, m.id, m.main.rec.ID}, m.main.price})
 	}
 	st.rebates = sized(st.rebates, len(st.rebateKeys))
-	if err := st.market.rebate.query(st.ctx, st, st.rebateKeys, st.rebates); err != nil {
-		return err
-	}
-	for i, v := range st.rebates {
-		if v < 0 || v > st.rebateKeys[i].Price {
-			return malformed(RebateQuery, "rebate %d of model %d is negative, or more than its price", v, st.rebateKeys[i].ModelID)
-		}
-	}
-	return nil
+	return st.market.rebate.query(st.ctx, st, st.rebateKeys, st.rebates)
 }
 
 func (st *state) askVouchers() (Command, error) {
@@ -209,16 +201,7 @@ func (st *state) askVouchers() (Command, error) {
 		st.voucherKeys = append(st.voucherKeys, VoucherKey{Item: &st.items[m.item].facts, Model: m.rec, Price: m.main.price})
 	}
 	st.choices = sized(st.choices, len(st.voucherKeys))
-	if err := st.chooseVouchers(); err != nil {
-		return BestVouchers, err
-	}
-	for i := range st.choices {
-		c, price := &st.choices[i], st.voucherKeys[i].Price
-		if !validUse(&c.Shop, price) || !validUse(&c.Platform, price-c.Shop.Discount) || !validOffers(c) {
-			return BestVouchers, malformed(BestVouchers, "the vouchers of model %d take off more than its price, or less than nothing", st.voucherKeys[i].Model.ID)
-		}
-	}
-	return BestVouchers, nil
+	return BestVouchers, st.chooseVouchers()
 }
 
 // maxExplained bounds the models of a request whose vouchers are explained: each may have a thousand verdicts.
@@ -236,28 +219,6 @@ func (st *state) chooseVouchers() error {
 	plain := st.call // other branches read the state's
 	plain.Explain = false
 	return st.market.voucher.queryAs(st.ctx, st, &plain, keys[maxExplained:], out[maxExplained:])
-}
-
-// validUse says whether a voucher takes off at most what is left, and gives back at most what it takes off.
-func validUse(u *facts.VoucherUse, left int64) bool {
-	if u.Voucher == nil {
-		return u.Discount == 0 && u.Rebate == 0
-	}
-	return u.Discount <= left && validOffer(u)
-}
-
-// validOffer is validUse for a voucher that is shown and not taken off.
-func validOffer(u *facts.VoucherUse) bool {
-	return u.Voucher == nil || u.Voucher.Layer <= facts.LayerPlatform && u.Rebate >= 0 && u.Rebate <= u.Discount
-}
-
-func validOffers(c *facts.VoucherChoice) bool {
-	for i := range c.Beside {
-		if !validOffer(&c.Beside[i]) {
-			return false
-		}
-	}
-	return validOffer(&c.BestShop) && validOffer(&c.BestPlatform) && validOffer(&c.NextBest) && validOffer(&c.HighestTier)
 }
 
 // loadItemFacts gets item facts ahead of the rules that look at them. Without them those rules leave out what they are asked about.
@@ -340,15 +301,7 @@ func (st *state) askStock() error {
 		st.stockKeys = append(st.stockKeys, PromoKey{m.rec.ItemID, m.id, m.main.rec.ID})
 	}
 	st.stocks = sized(st.stocks, len(st.stockKeys))
-	if err := st.market.stock.query(st.ctx, st, st.stockKeys, st.stocks); err != nil {
-		return err
-	}
-	for i := range st.stocks {
-		if st.stocks[i].Available < 0 || st.stocks[i].Purchased < 0 {
-			return malformed(StockQuery, "stock of model %d is negative", st.stockKeys[i].ModelID)
-		}
-	}
-	return nil
+	return st.market.stock.query(st.ctx, st, st.stockKeys, st.stocks)
 }
 
 func (st *state) askGMV() error {

@@ -13,6 +13,7 @@ import (
 
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
+	"proscenium/engine/policy"
 	"proscenium/engine/policy/limit"
 	"proscenium/engine/pricecache"
 	"proscenium/fault"
@@ -31,6 +32,8 @@ type Deps struct {
 	Observer Observer
 	// Failed is told of every query that a dependency did not answer, for logs. It is called on the request path and does not block. It may be nil.
 	Failed func(Failure)
+	// Policies keep the state of limits, breakers and queues. nil: there are none, whatever the configuration says, as is right where nobody is served.
+	Policies *policy.Registry
 	// Stores are for the second level of the caches, and tell the other processes of purges. nil: caches are in memory, and each process is alone.
 	Stores *kv.KV
 }
@@ -52,6 +55,7 @@ type Engine struct {
 
 	applying sync.Mutex
 	caches   *pricecache.Caches // survive Apply, which is guarded by applying
+	switches []Switch           // likewise
 }
 
 // New makes an engine that answers nothing before the first Apply.
@@ -75,8 +79,12 @@ func (e *Engine) Apply(snap *scenes.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	p.throw(e.switches)
 	e.program.Store(p)
 	e.caches.Applied()
+	if e.deps.Policies != nil {
+		e.deps.Policies.Retain(p.policies)
+	}
 	if e.deps.Observer != nil {
 		e.deps.Observer.Applied(snap.Version, snap.LoadedAt)
 	}
@@ -107,7 +115,7 @@ type Caller struct {
 	At time.Time
 	// Class is whose traffic the request is. A context that is marked as shadow makes a request shadow, too: none becomes live by mistake.
 	Class traffic.Class
-	// Verdicts, unless nil, is filled with what the limits around the request said, in the order in which they were asked.
+	// Verdicts, unless nil, is filled with what the limits around the request said, in the order in which they were asked, whether or not one refused.
 	Verdicts *[]limit.Verdict
 	// Trace returns the trace, also where the request does not ask for it or the scene keeps it from its callers: for those who have the
 	// configuration's files anyway.
@@ -147,9 +155,14 @@ func classOf(ctx context.Context, said traffic.Class) traffic.Class {
 }
 
 func (st *state) price(caller Caller, now time.Time) (*pricingv1.GetPromotionInfoResponse, error) {
-	if err := st.begin(caller, now); err != nil {
+	client, err := st.begin(caller, now)
+	if err != nil {
 		return nil, err
 	}
+	if err := st.admit(client, caller.Verdicts); err != nil {
+		return nil, err
+	}
+	st.holdVouchers()
 	if err := st.run(); err != nil {
 		return nil, err
 	}
@@ -212,27 +225,29 @@ func (st *state) failed(command Command, feature string, priceRelated bool, err 
 	}
 	st.tellFailure(command, err)
 	if priceRelated && st.plan.propagate {
-		return unavailable("DEPENDENCY_FAILED", command, err)
+		return unavailable("DEPENDENCY_FAILED", "DEPENDENCY_REFUSED", command, err)
 	}
 	if priceRelated {
 		st.inaccurate = true
 	}
-	cause := pricingv1.DegradationCause_DEGRADATION_CAUSE_DEPENDENCY_ERROR
-	if errors.Is(err, context.DeadlineExceeded) {
-		cause = pricingv1.DegradationCause_DEGRADATION_CAUSE_TIMEOUT
-	}
-	st.degrade(feature, command.String(), cause)
+	st.degrade(feature, command.String(), causeOf(err))
 	return nil
 }
 
+// tellFailure tells of a query that the dependency did not answer. One that a policy refused is none of its failures.
 func (st *state) tellFailure(command Command, err error) {
-	if st.onFailure != nil {
+	if st.onFailure != nil && !refused(err) {
 		st.onFailure(Failure{Scene: st.request.Scene, Class: st.class, Command: command, Outcome: outcomeOf(err), Err: err})
 	}
 }
 
-func unavailable(reason string, command Command, err error) error {
-	return fault.New(fault.Unavailable, reason, "%s did not answer (%s): try again", command, outcomeOf(err)).
+// unavailable is the error of a request that ends because a dependency failed or, for the other reason, because a policy kept it from being asked.
+func unavailable(failed, refused string, command Command, err error) error {
+	var refusal *policy.Refusal
+	if errors.As(err, &refusal) {
+		return refusedCall(refused, command, refusal)
+	}
+	return fault.New(fault.Unavailable, failed, "%s did not answer (%s): try again", command, outcomeOf(err)).
 		With("command", command.String()).With("outcome", outcomeOf(err).String()).Because(err)
 }
 

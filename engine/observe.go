@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"proscenium/engine/policy"
 	"proscenium/engine/pricecache"
 	"proscenium/traffic"
 )
@@ -22,6 +23,8 @@ type TrafficObserver interface {
 	Call(command Command, outcome Outcome, d time.Duration)
 	Cache(cache CacheName, lookups CacheLookups)
 	RuleError(rule string)
+	// Refused is told of what a policy kept from happening, a request or a call, by its layer and name. In a dry run it happened nevertheless.
+	Refused(layer policy.Layer, name string, dryRun bool)
 	pricecache.Observer
 }
 

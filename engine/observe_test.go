@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"proscenium/engine"
+	"proscenium/engine/policy"
 	"proscenium/engine/pricecache"
 	"proscenium/facts"
 	"proscenium/fault"
@@ -34,6 +35,7 @@ func (o *observer) Cache(engine.CacheName, engine.CacheLookups)          {}
 func (o *observer) CachePurged(engine.CacheName, pricecache.Source, int) {}
 func (o *observer) CacheRedisFailed(pricecache.Exchange)                 {}
 func (o *observer) CacheEvents(int, int)                                 {}
+func (o *observer) Refused(policy.Layer, string, bool)                   {}
 func (o *observer) Applied(string, time.Time)                            {}
 func (o *observer) RuleError(rule string) {
 	o.mu.Lock()

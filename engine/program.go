@@ -8,6 +8,7 @@ import (
 
 	configv1 "proscenium/gen/proscenium/config/v1"
 
+	"proscenium/engine/policy"
 	"proscenium/engine/pricecache"
 	"proscenium/facts"
 	"proscenium/fault"
@@ -22,6 +23,10 @@ type program struct {
 	// markets by class of traffic and region.
 	markets [traffic.Count]map[string]*market
 	scenes  map[*scenes.Scene]*sceneEntry
+	// thrown are the switches that may apply to a scene; nil: none.
+	thrown map[*scenes.Scene][]*scenes.Downgrade
+	// policies of the snapshot; nil: none.
+	policies *policy.Set
 }
 
 // market is what requests of one region and one class of traffic use.
@@ -49,6 +54,7 @@ type sceneEntry struct {
 	// groups follow scene.Experiment.Groups.
 	groups []*plan
 	obs    [traffic.Count]SceneObserver // nil: nobody listens
+	guards [traffic.Count]guards
 	// downgrades are those that may apply to the scene, in the order of the configuration.
 	downgrades []*scenes.Downgrade
 }
@@ -65,10 +71,19 @@ func compileProgram(snap *scenes.Snapshot, deps *Deps, obs [traffic.Count]Traffi
 			p.markets[class][code] = m
 		}
 	}
+	if deps.Policies != nil {
+		var err error
+		if p.policies, err = deps.Policies.Apply(snap); err != nil {
+			return nil, err
+		}
+	}
 	// Nothing can fail from here on: what is shared with the program before changes last.
 	p.openCaches(caches, snap)
 	for _, s := range snap.Scenes {
 		p.scenes[s] = compileScene(s, snap, obs)
+		for _, class := range traffic.All() {
+			p.scenes[s].guards[class] = compileGuards(p.policies, class, s, snap)
+		}
 	}
 	return p, nil
 }
@@ -120,32 +135,33 @@ func openMarket(snap *scenes.Snapshot, region *scenes.Region, class traffic.Clas
 	if err != nil {
 		return nil, err
 	}
-	return newMarket(region, providers, snap)
+	return newMarket(region, providers, snap, class)
 }
 
-func newMarket(region *scenes.Region, p *Providers, snap *scenes.Snapshot) (*market, error) {
+func newMarket(region *scenes.Region, p *Providers, snap *scenes.Snapshot, class traffic.Class) (*market, error) {
 	m := &market{region: region}
 	conf := func(c Command) *configv1.Dependency { return snap.Dependencies[c.String()] }
 	var errs [commandCount]error
-	m.price, errs[PriceQuery] = newDependency(PriceQuery, p.Price, conf(PriceQuery))
-	m.stock, errs[StockQuery] = newDependency(StockQuery, p.Stock, conf(StockQuery))
+	m.price, errs[PriceQuery] = newDependency(PriceQuery, p.Price, conf(PriceQuery), class)
+	m.stock, errs[StockQuery] = newDependency(StockQuery, p.Stock, conf(StockQuery), class)
 	for i, provider := range []EligibilityProvider{p.ExclusivePrice, p.LiveStream, p.WelcomePackage} {
 		c := CheckExclusivePrice + Command(i)
-		m.eligibility[i], errs[c] = newDependency(c, provider, conf(c))
+		m.eligibility[i], errs[c] = newDependency(c, provider, conf(c), class)
 	}
-	m.items, errs[ListingItems] = newDependency(ListingItems, p.Items, conf(ListingItems))
-	m.labels, errs[ListingLabels] = newDependency(ListingLabels, p.Labels, conf(ListingLabels))
-	m.tax, errs[TaxRates] = newDependency(TaxRates, p.Tax, conf(TaxRates))
-	m.rebate, errs[RebateQuery] = newDependency(RebateQuery, p.Rebate, conf(RebateQuery))
-	m.voucher, errs[BestVouchers] = newDependency(BestVouchers, p.Voucher, conf(BestVouchers))
-	m.gmv, errs[GMVQuery] = newDependency(GMVQuery, p.GMV, conf(GMVQuery))
-	m.decoration, errs[DecorationQuery] = newDependency(DecorationQuery, p.Decoration, conf(DecorationQuery))
-	m.packages, errs[PackageQuery] = newDependency(PackageQuery, p.Package, conf(PackageQuery))
+	m.items, errs[ListingItems] = newDependency(ListingItems, p.Items, conf(ListingItems), class)
+	m.labels, errs[ListingLabels] = newDependency(ListingLabels, p.Labels, conf(ListingLabels), class)
+	m.tax, errs[TaxRates] = newDependency(TaxRates, p.Tax, conf(TaxRates), class)
+	m.rebate, errs[RebateQuery] = newDependency(RebateQuery, p.Rebate, conf(RebateQuery), class)
+	m.voucher, errs[BestVouchers] = newDependency(BestVouchers, p.Voucher, conf(BestVouchers), class)
+	m.gmv, errs[GMVQuery] = newDependency(GMVQuery, p.GMV, conf(GMVQuery), class)
+	m.decoration, errs[DecorationQuery] = newDependency(DecorationQuery, p.Decoration, conf(DecorationQuery), class)
+	m.packages, errs[PackageQuery] = newDependency(PackageQuery, p.Package, conf(PackageQuery), class)
 	for _, err := range errs {
 		if err != nil {
 			return nil, err
 		}
 	}
+	m.price.check, m.stock.check, m.tax.check, m.rebate.check, m.voucher.check = checkPrices, checkStocks, checkTaxes, checkRebates, checkVouchers
 	return m, nil
 }
 
@@ -203,22 +219,30 @@ func (st *state) assign(e *sceneEntry) {
 // findDowngrades collects the downgrades in force and, where the scene itself is downgraded, changes to its downgraded plan.
 func (st *state) findDowngrades(now time.Time) {
 	for _, d := range st.scene.downgrades {
-		if d.Regions != nil && !d.Regions[st.market.region.Code] || !d.Until.IsZero() && !now.Before(d.Until) {
-			continue
-		}
-		st.off.add(d.Feature)
-		if st.plan.affectedBy(d.Feature) {
-			st.downgradedBy(featureNames[d.Feature], d.Scope)
-		}
-		if d.Feature == configv1.DowngradeFeature_DOWNGRADE_FEATURE_TAX {
-			st.taxScope = d.Scope
-		}
+		st.turnOff(d, now)
+	}
+	for _, d := range st.program.thrown[st.scene.scene] {
+		st.turnOff(d, now)
 	}
 	if st.off.has(configv1.DowngradeFeature_DOWNGRADE_FEATURE_SCENE) && st.plan.downgraded != nil {
 		st.plan = st.plan.downgraded
 	}
 	if st.plan.isDowngraded {
 		st.downgradedBy(featureNames[configv1.DowngradeFeature_DOWNGRADE_FEATURE_SCENE], "scene:"+st.scene.scene.Name)
+	}
+}
+
+// turnOff turns a feature off if the downgrade is in force for the request.
+func (st *state) turnOff(d *scenes.Downgrade, now time.Time) {
+	if d.Regions != nil && !d.Regions[st.market.region.Code] || !inForce(d.Until, now) {
+		return
+	}
+	st.off.add(d.Feature)
+	if st.plan.affectedBy(d.Feature) {
+		st.downgradedBy(featureNames[d.Feature], d.Scope)
+	}
+	if d.Feature == configv1.DowngradeFeature_DOWNGRADE_FEATURE_TAX {
+		st.taxScope = d.Scope
 	}
 }
 

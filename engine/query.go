@@ -18,16 +18,12 @@ func (st *state) query() error {
 		}
 	}
 	st.prices = sized(st.prices, len(st.priceKeys))
-	err := st.queryPrices()
-	if err == nil {
-		err = checkPrices(st.priceKeys, st.prices)
-	}
-	if err != nil {
+	if err := st.queryPrices(); err != nil {
 		if ctxErr := st.ctx.Err(); ctxErr != nil {
 			return ended(ctxErr)
 		}
 		st.tellFailure(PriceQuery, err)
-		return unavailable("PRICE_STOCK_UNAVAILABLE", PriceQuery, err)
+		return unavailable("PRICE_STOCK_UNAVAILABLE", "PRICE_STOCK_UNAVAILABLE", PriceQuery, err)
 	}
 	st.groupRecords()
 	st.lap(StageQuery)
@@ -43,79 +39,10 @@ func (st *state) queryPrices() error {
 	if cache == nil || st.request.OrderFlow || st.atTime || st.replay {
 		return st.market.price.query(st.ctx, st, st.priceKeys, st.prices)
 	}
-	return st.queryCached(name, cache)
-}
-
-// checkPrices refuses answers that no price may rest on. It guards against providers of every kind: a remote one was checked at its boundary already.
-func checkPrices(keys []PriceKey, prices [][]facts.Model) error {
-	for i, models := range prices {
-		for j := range models {
-			m := &models[j]
-			switch {
-			case m.ItemID != keys[i].ItemID || keys[i].ModelID != 0 && m.ID != keys[i].ModelID:
-				return malformed(PriceQuery, "model %d of item %d was not asked for", m.ID, m.ItemID)
-			case m.ShopID != models[0].ShopID:
-				return malformed(PriceQuery, "item %d is of shop %d and of shop %d", m.ItemID, models[0].ShopID, m.ShopID)
-			}
-			if err := checkRecords(m); err != nil {
-				return err
-			}
-		}
-		if twice, is := repeated(models, func(m *facts.Model) int64 { return m.ID }); is {
-			return malformed(PriceQuery, "model %d is there twice", twice)
-		}
+	if err := st.queryCached(name, cache); err != nil {
+		return err
 	}
-	return nil
-}
-
-func checkRecords(m *facts.Model) error {
-	for i := range m.Promos {
-		p := &m.Promos[i]
-		switch {
-		case p.PreTax < facts.NoPrice || p.PostTax < facts.NoPrice || p.PreTax == facts.NoPrice && p.PostTax == facts.NoPrice:
-			return malformed(PriceQuery, "promotion %d of model %d has no price, or a negative one", p.ID, m.ID)
-		case p.PostTax != facts.NoPrice && p.PostTax < p.PreTax:
-			return malformed(PriceQuery, "promotion %d of model %d costs less after tax than before", p.ID, m.ID)
-		case p.End <= p.Start:
-			return malformed(PriceQuery, "promotion %d of model %d ends before it starts", p.ID, m.ID)
-		}
-	}
-	if twice, is := repeated(m.Promos, func(p *facts.Promo) int64 { return p.ID }); is {
-		return malformed(PriceQuery, "promotion %d of model %d is there twice", twice, m.ID)
-	}
-	return nil
-}
-
-// repeated finds an id that occurs twice. Ids mostly ascend, which takes one look at each; few are compared with each other, many are counted.
-func repeated[T any](list []T, id func(*T) int64) (int64, bool) {
-	const few = 16
-	ascending := true
-	for i := 1; i < len(list) && ascending; i++ {
-		ascending = id(&list[i-1]) < id(&list[i])
-	}
-	if ascending {
-		return 0, false
-	}
-	var seen map[int64]struct{}
-	if len(list) > few {
-		seen = make(map[int64]struct{}, len(list))
-	}
-	for i := range list {
-		own := id(&list[i])
-		if seen == nil {
-			for j := range i {
-				if id(&list[j]) == own {
-					return own, true
-				}
-			}
-			continue
-		}
-		if _, twice := seen[own]; twice {
-			return own, true
-		}
-		seen[own] = struct{}{}
-	}
-	return 0, false
+	return checkPrices(st.priceKeys, st.prices) // no provider stands for what was kept elsewhere
 }
 
 // groupRecords builds the items, models and promos of the state. Records whose window is over and records of unknown types are left out.

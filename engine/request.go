@@ -11,42 +11,43 @@ import (
 	"proscenium/scenes"
 )
 
-// begin checks the request against the configuration and sets up what all stages use.
-func (st *state) begin(caller Caller, now time.Time) error {
+// begin checks the request against the configuration and sets up what all stages use. It returns the client of the caller, nil where there is none.
+func (st *state) begin(caller Caller, now time.Time) (*scenes.Client, error) {
 	req := st.req
 	scene, err := st.findScene()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	st.scene = st.program.scenes[scene]
+	var client *scenes.Client
 	if caller.Client != "" {
-		client := st.program.snap.Clients[caller.Client]
+		client = st.program.snap.Clients[caller.Client]
 		if client == nil || !client.Allowed[scene] {
-			return fault.New(fault.PermissionDenied, "SCENE_NOT_ALLOWED",
+			return nil, fault.New(fault.PermissionDenied, "SCENE_NOT_ALLOWED",
 				"client %s may not use scene %s: add it to the client's allowed_scenes", caller.Client, scene.Name)
 		}
 	}
 	st.market = st.program.markets[st.class][req.Region]
 	if st.market == nil {
-		return fault.Invalid("region", "REGION_NOT_SERVED", "region %q is not served here", req.Region)
+		return nil, fault.Invalid("region", "REGION_NOT_SERVED", "region %q is not served here", req.Region)
 	}
 	if err := checkItems(req.Items); err != nil {
-		return err
+		return nil, err
 	}
 	st.at, st.replay = now.UnixNano(), !caller.At.IsZero()
 	if req.AtTime != nil {
 		st.at, st.atTime = req.AtTime.AsTime().UnixNano(), true
 	}
 	if req.Explain && !scene.Spec.GetAllowExplain() {
-		return fault.Invalid("explain", "EXPLAIN_NOT_ALLOWED", "scene %s does not return traces: leave explain out, or set allow_explain in the scene", scene.Name)
+		return nil, fault.Invalid("explain", "EXPLAIN_NOT_ALLOWED", "scene %s does not return traces: leave explain out, or set allow_explain in the scene", scene.Name)
 	}
 	st.setFacts(scene)
 	st.assign(st.scene)
 	if st.atTime && !st.plan.anyTime {
-		return fault.Invalid("at_time", "AT_TIME_NOT_ALLOWED", "scene %s prices in real time: leave at_time out, or use a scene of time mode ANY_TIME", scene.Name)
+		return nil, fault.Invalid("at_time", "AT_TIME_NOT_ALLOWED", "scene %s prices in real time: leave at_time out, or use a scene of time mode ANY_TIME", scene.Name)
 	}
 	if st.plan.login && req.UserId == nil {
-		return fault.Invalid("user_id", "USER_REQUIRED", "scene %s runs in login mode: give the user's id", scene.Name)
+		return nil, fault.Invalid("user_id", "USER_REQUIRED", "scene %s runs in login mode: give the user's id", scene.Name)
 	}
 	st.request.Scenario = st.plan.scenario.Name
 	if req.Explain || caller.Trace {
@@ -57,7 +58,7 @@ func (st *state) begin(caller Caller, now time.Time) error {
 		Request: &st.request, Class: st.class, Region: st.market.region, Snap: st.program.snap, Explain: st.trace != nil, OnRuleError: st.ruleError,
 		WithStock: st.plan.withStock && !st.off.has(configv1.DowngradeFeature_DOWNGRADE_FEATURE_STOCK),
 	}
-	return nil
+	return client, nil
 }
 
 func (st *state) findScene() (*scenes.Scene, error) {

@@ -9,6 +9,9 @@ import (
 	configv1 "proscenium/gen/proscenium/config/v1"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 
+	"proscenium/engine/policy"
+	"proscenium/engine/policy/breaker"
+	"proscenium/engine/policy/limit"
 	"proscenium/facts"
 	"proscenium/rules"
 	"proscenium/traffic"
@@ -33,6 +36,12 @@ type state struct {
 	at      int64 // the instant priced for
 	atTime  bool  // the request named it
 	replay  bool  // the caller set it: the clock's time is another
+
+	// limits are the verdicts on the request, entry and held what it has of policies; holds says that the breaker of its vouchers was asked.
+	limits []limit.Verdict
+	entry  policy.Entry
+	held   breaker.Permit
+	holds  bool
 
 	request facts.Request
 	user    facts.User
@@ -141,8 +150,9 @@ type degradation struct {
 
 var states = sync.Pool{New: func() any { return new(state) }}
 
-// release clears what refers to the request, keeps the buffers, and gives the state back.
+// release gives back what the request has of policies, clears what refers to the request, keeps the buffers, and gives the state back.
 func (st *state) release() {
+	st.leave()
 	if st.abandoned.Load() {
 		return
 	}
@@ -162,7 +172,7 @@ func (st *state) release() {
 	clear(st.packages)
 	clear(st.degraded)
 	*st = state{
-		degraded: st.degraded[:0], items: st.items[:0], models: st.models[:0], promos: st.promos[:0],
+		limits: st.limits[:0], degraded: st.degraded[:0], items: st.items[:0], models: st.models[:0], promos: st.promos[:0],
 		priceKeys: st.priceKeys[:0], prices: st.prices[:0], itemIDs: st.itemIDs[:0], itemFacts: st.itemFacts[:0], itemLabels: st.itemLabels[:0],
 		eligibilityKeys: emptied(st.eligibilityKeys), eligibilityRefs: emptied(st.eligibilityRefs), verdicts: emptied(st.verdicts),
 		taxKeys: st.taxKeys[:0], taxRefs: st.taxRefs[:0], taxRates: st.taxRates[:0], modelRefs: st.modelRefs[:0],

@@ -72,13 +72,7 @@ func (st *state) needsRate(m *modelState, postTax bool) bool {
 
 func (st *state) queryTax() error {
 	const feature = "tax"
-	err := st.market.tax.query(st.ctx, st, st.taxKeys, st.taxRates)
-	for i, rate := range st.taxRates {
-		if err == nil && (rate.Rate < 0 || rate.Rate > 10*facts.RateOne) {
-			err = malformed(TaxRates, "rate %d of model %d is not in 0 to %d", rate.Rate, st.taxKeys[i].ModelID, 10*facts.RateOne)
-		}
-	}
-	if err != nil {
+	if err := st.market.tax.query(st.ctx, st, st.taxKeys, st.taxRates); err != nil {
 		return st.failed(TaxRates, feature, true, err)
 	}
 	for i, ref := range st.taxRefs {
@@ -86,7 +80,7 @@ func (st *state) queryTax() error {
 		if !st.taxRates[i].Known {
 			st.inaccurate = true
 			if st.plan.propagate {
-				return unavailable("DEPENDENCY_FAILED", TaxRates, malformed(TaxRates, "no rate for model %d", st.taxKeys[i].ModelID))
+				return unavailable("DEPENDENCY_FAILED", "DEPENDENCY_REFUSED", TaxRates, malformed(TaxRates, "no rate for model %d", st.taxKeys[i].ModelID))
 			}
 			st.degrade(feature, TaxRates.String(), causeDependencyError)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"proscenium/engine/policy"
+	"proscenium/engine/policy/limit"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 )
 
@@ -25,7 +27,7 @@ type tracer struct {
 
 func newTracer(st *state) *tracer {
 	t := &tracer{state: st, refs: make(map[*promoState]*pricingv1.TracePromo)}
-	t.out = &pricingv1.Trace{ConfigVersion: st.program.snap.Version, Scene: st.scene.scene.Name, Scenario: st.plan.scenario.Name, Group: st.group}
+	t.out = &pricingv1.Trace{ConfigVersion: st.program.snap.Version, Scene: st.scene.scene.Name, Scenario: st.plan.scenario.Name, Group: st.group, Traffic: st.class.String()}
 	if st.group != "" {
 		t.out.Experiment = st.scene.scene.Experiment.Name
 	}
@@ -41,7 +43,7 @@ func (t *tracer) stage(s Stage, d time.Duration) {
 func (t *tracer) call(command Command, c called) {
 	call := &pricingv1.TraceCall{
 		Command: command.String(), Outcome: c.outcome.String(), Duration: durationpb.New(c.took),
-		Keys: int32(c.keys), Batches: int32(c.batches), Attempts: int32(c.attempts),
+		Keys: int32(c.keys), Batches: int32(c.batches), Attempts: int32(c.attempts), Breaker: c.breaker, Limiter: c.limiter,
 	}
 	if c.failure != nil {
 		call.Error = c.failure.Error()
@@ -49,6 +51,30 @@ func (t *tracer) call(command Command, c called) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.out.Calls = append(t.out.Calls, call)
+}
+
+// refused notes a query that a policy kept from being made.
+func (t *tracer) refused(command Command, r *policy.Refusal, c called) {
+	call := &pricingv1.TraceCall{
+		Command: command.String(), Outcome: "refused", Keys: int32(c.keys), Batches: int32(c.batches), Breaker: c.breaker, Limiter: c.limiter, Error: r.Error(),
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.out.Calls = append(t.out.Calls, call)
+}
+
+// limits notes what the limits around the request said.
+func (t *tracer) limits(verdicts []limit.Verdict) {
+	for i := range verdicts {
+		v := &verdicts[i]
+		said := v.Outcome.String()
+		if v.DryRun {
+			said = "dry_run_" + said
+		}
+		t.out.Limits = append(t.out.Limits, &pricingv1.TraceLimit{
+			Limit: v.Name, Dimension: v.Dimension, Verdict: said, Source: v.Source.String(), Remaining: v.Remaining,
+		})
+	}
 }
 
 // cached notes a query that a cache answered in part or wholly.
@@ -176,6 +202,7 @@ func (t *tracer) finish() *pricingv1.Trace {
 	slices.SortStableFunc(t.out.Promos, func(a, b *pricingv1.TracePromo) int {
 		return cmp.Compare(order[a.ModelId], order[b.ModelId])
 	})
+	t.limits(t.state.limits)
 	for _, s := range t.state.plan.stages {
 		t.out.Plan = append(t.out.Plan, s.String())
 	}

@@ -29,6 +29,7 @@ type Metrics struct {
 
 	classes   [traffic.Count]class
 	rpcErrors *children[[2]string]
+	breakers  *children[breakerLabels]
 }
 
 var _ engine.Observer = (*Metrics)(nil)
@@ -47,6 +48,7 @@ func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registerClasses()
+	m.registerBreakers()
 	rpcErrors := m.counter("proscenium_rpc_errors_total",
 		"Calls that ended in an error, by Connect code. Those that were refused before their scene was known are only here.", "procedure", "code")
 	m.rpcErrors = newChildren(maxRPCErrors, [2]string{"other", "other"}, func(k [2]string) prometheus.Counter { return rpcErrors.WithLabelValues(k[0], k[1]) })

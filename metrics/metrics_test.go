@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"proscenium/engine"
+	"proscenium/engine/policy"
 	"proscenium/metrics"
 	"proscenium/scenes/history"
 	"proscenium/scenes/reload"
@@ -78,6 +79,9 @@ func TestWorkOfTheEngineIsCounted(t *testing.T) {
 	m.Traffic(traffic.Live).Stage(engine.StageTax, time.Millisecond)
 	m.Traffic(traffic.Live).Call(engine.BestVouchers, engine.TimedOut, time.Second)
 	m.Traffic(traffic.Live).RuleError("no_flash_sale")
+	m.Traffic(traffic.Shadow).Refused(policy.Breaker, "tax.rates@cart", false)
+	m.Traffic(traffic.Live).Refused(policy.Limit, "calls/all", true)
+	m.BreakerChanged(policy.Transition{Breaker: "tax.rates@cart", Class: traffic.Shadow, From: "closed", To: "open"})
 	m.Refused("/proscenium.pricing.v1.PricingService/GetPromotionInfo", "unauthenticated")
 
 	expect(t, m, `proscenium_stage_duration_seconds_count{stage="tax_selection",traffic="live"}`, `proscenium_stage_duration_seconds_count{stage="tax_selection",traffic="live"} 1`)
@@ -86,6 +90,10 @@ func TestWorkOfTheEngineIsCounted(t *testing.T) {
 	expect(t, m, `proscenium_dependency_duration_seconds_sum{command="voucher.best_vouchers",traffic="live"}`,
 		`proscenium_dependency_duration_seconds_sum{command="voucher.best_vouchers",traffic="live"} 1`)
 	expect(t, m, "proscenium_rule_errors_total", `proscenium_rule_errors_total{rule="no_flash_sale",traffic="live"} 1`)
+	expect(t, m, "proscenium_policy_refusals_total",
+		`proscenium_policy_refusals_total{dry_run="false",layer="breaker",policy="tax.rates@cart",traffic="shadow"} 1`,
+		`proscenium_policy_refusals_total{dry_run="true",layer="limit",policy="calls/all",traffic="live"} 1`)
+	expect(t, m, "proscenium_breaker_transitions_total", `proscenium_breaker_transitions_total{breaker="tax.rates@cart",to="open",traffic="shadow"} 1`)
 	expect(t, m, "proscenium_rpc_errors_total",
 		`proscenium_rpc_errors_total{code="unauthenticated",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo"} 1`)
 }
@@ -216,6 +224,7 @@ func TestCountingDoesNotAllocate(t *testing.T) {
 		m.Traffic(traffic.Live).Call(engine.BestVouchers, engine.OK, time.Millisecond)
 		m.Traffic(traffic.Live).Cache(engine.PriceStockCache, engine.CacheLookups{Hits: 7, Misses: 3})
 		m.Traffic(traffic.Live).RuleError("no_flash_sale")
+		m.Traffic(traffic.Live).Refused(policy.Limit, "calls/all", false)
 	}
 	count()
 	if n := testing.AllocsPerRun(100, count); n != 0 {
@@ -259,6 +268,8 @@ func TestEveryFamilyIsExposedAsListed(t *testing.T) {
 	scene.Priced("b", false, 30, time.Millisecond)
 	scene.Degraded("tax", "timeout")
 	m.Traffic(traffic.Live).RuleError("r")
+	m.Traffic(traffic.Live).Refused(policy.Quota, "q/d", false)
+	m.BreakerChanged(policy.Transition{Breaker: "tax.rates", To: "open"})
 	m.Refused("p", "internal")
 	m.Applied("v1", time.Unix(0, 0))
 	exposed := map[string]bool{}
