@@ -11,7 +11,7 @@ type exchange interface {
 type op uint8
 
 const (
-	// opReport keeps a report of a process, unless a later one is there, and answers with the grants for it and whether there is an allocator.
+	// opReport keeps a report of a process, unless a later one is there, and answers with the grants for it and who is the allocator.
 	opReport op = iota
 	// opElect makes the process the allocator, if there is none, in an epoch above floor and above all that the exchange knows of.
 	opElect
@@ -41,8 +41,8 @@ type request struct {
 type response struct {
 	// ok says that the process is the allocator.
 	ok bool
-	// led says that there is one.
-	led bool
+	// leader is the allocator; 0: there is none.
+	leader uint64
 	// epoch is that of the election. lost says that the exchange did not remember one as high as floor, or any.
 	epoch uint64
 	lost  bool

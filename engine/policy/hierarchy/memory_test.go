@@ -40,7 +40,7 @@ func (m *memory) do(_ context.Context, r *request) (*response, error) {
 		if last, ok := m.reports[r.id]; !ok || last.seq < r.seq {
 			m.reports[r.id] = row{id: r.id, seq: r.seq, data: bytes.Clone(r.report)}
 		}
-		return &response{led: m.leader != 0, grant: m.grants[r.id].data}, nil
+		return &response{leader: m.leader, grant: m.grants[r.id].data}, nil
 	case opElect:
 		if m.leader != 0 && m.leader != r.id {
 			return &response{}, nil

@@ -34,7 +34,7 @@ if not last or string.sub(last, 1, 16) < ARGV[2] then
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ARGV[3])
   redis.call('PEXPIRE', KEYS[2], ARGV[4])
 end
-return {redis.call('HGET', KEYS[3], ARGV[1]) or '', redis.call('EXISTS', KEYS[1])}`)
+return {redis.call('HGET', KEYS[3], ARGV[1]) or '', string.sub(redis.call('GET', KEYS[1]) or '', 1, 16)}`)
 
 // A negative epoch says that Redis did not remember one as high as it should.
 var electScript = kv.NewScript(`
@@ -120,11 +120,18 @@ func (e *redisExchange) response(r *request, out any) (*response, error) {
 	}
 	if r.op == opReport {
 		grant, ok1 := list[0].(string)
-		led, ok2 := list[1].(int64)
+		leader, ok2 := list[1].(string)
 		if !ok1 || !ok2 {
 			return nil, errExchange
 		}
-		answer := &response{led: led > 0}
+		answer := &response{}
+		if leader != "" {
+			id, err := strconv.ParseUint(leader, 16, 64)
+			if err != nil {
+				return nil, errExchange
+			}
+			answer.leader = id
+		}
 		if len(grant) > 16 {
 			answer.grant = []byte(grant[16:])
 		}

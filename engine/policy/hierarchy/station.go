@@ -97,7 +97,8 @@ func (s *station) done(now, asked int64, q *request, r *response) {
 	switch q.op {
 	case opReport:
 		if r != nil {
-			s.elect = !r.led
+			// Whose election got no answer may be elected and not know the epoch.
+			s.elect = s.office == nil && (r.leader == 0 || r.leader == s.id)
 			s.granted(now, r.grant)
 		}
 	case opElect:
