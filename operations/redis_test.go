@@ -17,7 +17,8 @@ func TestARedisThatEndsAndComesBackEmptyLosesNothing(t *testing.T) {
 	if server == nil {
 		return // it has been said that this was not run
 	}
-	ka, kb := server.Open(), server.Open()
+	together := func(o *kv.Options) { o.Prefix = "together" }
+	ka, kb := server.Open(together), server.Open(together)
 	a, b := newNode(t, ka.Of(traffic.Live), "a", t.TempDir()), newNode(t, kb.Of(traffic.Live), "b", "")
 	la, lb := newAudit(a), newAudit(b)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -53,7 +54,7 @@ func TestARedisThatEndsAndComesBackEmptyLosesNothing(t *testing.T) {
 		entries, apart := lb.List(t.Context(), Query{})
 		return apart == nil && len(entries) == 2
 	})
-	fresh := newNode(t, server.Open().Of(traffic.Live), "c", "")
+	fresh := newNode(t, server.Open(together).Of(traffic.Live), "c", "")
 	if err := fresh.Exchange(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +63,7 @@ func TestARedisThatEndsAndComesBackEmptyLosesNothing(t *testing.T) {
 
 func TestSwitchesAndLogAreTheSameOnRedisAndEmbedded(t *testing.T) {
 	kvtest.Both(t, func(t *testing.T, k *kv.KV) {
+		t.Helper()
 		a, b := newNode(t, k.Of(traffic.Live), "a", ""), newNode(t, k.Of(traffic.Live), "b", "")
 		a.throw(t, atNight)
 		if err := b.Exchange(t.Context()); err != nil {
