@@ -72,13 +72,14 @@ func Embedded(t testing.TB, change ...func(*kv.Options)) *kv.KV {
 	return k
 }
 
-// Both runs a test on Redis and on the embedded server.
-func Both(t *testing.T, run func(t *testing.T, k *kv.KV)) {
+// Both are stores on Redis, where it listens, and on the embedded server, by name.
+func Both(t testing.TB, change ...func(*kv.Options)) map[string]*kv.KV {
 	t.Helper()
-	t.Run("embedded", func(t *testing.T) { run(t, Embedded(t)) })
-	if Address(t) != "" {
-		t.Run("redis", func(t *testing.T) { run(t, Open(t)) })
+	stores := map[string]*kv.KV{"embedded": Embedded(t, change...)}
+	if address := Address(t); address != "" {
+		stores["redis"] = openAt(t, address, change)
 	}
+	return stores
 }
 
 // At opens stores on the Redis at an address, for as long as the test runs, with a random prefix. Keys stay: the Redis is the test's own.

@@ -13,7 +13,7 @@ const (
 	// does not use up in a moment is lost.
 	Reserved
 	// Flushed asks Redis for the first request of a key; those that follow are counted in the process and added up in Redis each second, or ten times
-	// in a window where that is shorter. It may let through too much: what the fleet takes in that time.
+	// in a window where that is shorter. It may let through too much: what the fleet takes in that time. Flows are not marked.
 	Flushed
 	// ByProcess counts in this process alone.
 	ByProcess
