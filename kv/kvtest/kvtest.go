@@ -72,8 +72,16 @@ func Embedded(t testing.TB, change ...func(*kv.Options)) *kv.KV {
 	return k
 }
 
-// Both are stores on Redis, where it listens, and on the embedded server, by name.
-func Both(t testing.TB, change ...func(*kv.Options)) map[string]*kv.KV {
+// Both runs a test on Redis, where it listens, and on the embedded server.
+func Both(t *testing.T, run func(t *testing.T, k *kv.KV)) {
+	t.Helper()
+	for name, k := range Stores(t) {
+		t.Run(name, func(t *testing.T) { run(t, k) }) //nolint:thelper // the test is what is run
+	}
+}
+
+// Stores are on Redis, where it listens, and on the embedded server, by name.
+func Stores(t testing.TB, change ...func(*kv.Options)) map[string]*kv.KV {
 	t.Helper()
 	stores := map[string]*kv.KV{"embedded": Embedded(t, change...)}
 	if address := Address(t); address != "" {

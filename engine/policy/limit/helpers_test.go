@@ -79,7 +79,7 @@ func capacity(r limit.Rule) int64 {
 func TestManyAtOnceGetTheLimitAndNoMore(t *testing.T) {
 	for name, r := range kinds() {
 		t.Run(name, func(t *testing.T) {
-			for on, k := range kvtest.Both(t) {
+			for on, k := range kvtest.Stores(t) {
 				l, now := countingIn(t, k, r)
 				got := storm(func(int) limit.Verdict { return l.Take(t.Context(), now(), []string{"k"}, 1) })
 				if want := capacity(r); got[limit.OK] != want {
