@@ -12,6 +12,8 @@ import (
 	"proscenium/catalog/table"
 	"proscenium/codec"
 	"proscenium/engine"
+	"proscenium/engine/policy"
+	"proscenium/kv"
 	"proscenium/providers"
 	"proscenium/providers/embedded"
 	"proscenium/providers/remote"
@@ -40,6 +42,9 @@ type Options struct {
 	Observer engine.Observer
 	// Failed is told of queries that a dependency did not answer, see LogFailures. It may be nil.
 	Failed func(engine.Failure)
+	// Stores are for caches that processes share, and Policies keep the state of limits and breakers. nil, as is right offline: there are none.
+	Stores   *kv.KV
+	Policies *policy.Registry
 	// Providers are registered beside the embedded ones.
 	Providers []providers.Option
 }
@@ -81,7 +86,9 @@ func Over(cat *catalog.Catalog, opts Options) (*System, error) {
 		Codec:    codec.New(),
 	}, opts.Providers...)
 	return &System{
-		Engine:   engine.New(engine.Deps{Open: registry.Open, Now: opts.Now, Observer: opts.Observer, Failed: opts.Failed}),
+		Engine: engine.New(engine.Deps{
+			Open: registry.Open, Now: opts.Now, Observer: opts.Observer, Failed: opts.Failed, Policies: opts.Policies, Stores: opts.Stores,
+		}),
 		Catalog:  cat,
 		Embedded: all,
 		registry: registry,

@@ -43,8 +43,19 @@ func (c *Client) failure(ctx context.Context, err error) (again bool, classified
 		return true, fmt.Errorf("connection lost: %w", err)
 	case code == connect.CodeUnavailable, code == connect.CodeAborted, code == connect.CodeResourceExhausted:
 		return true, err
+	case wire && rejection(code):
+		return false, fmt.Errorf("%w: %w", engine.ErrRejected, err)
 	}
 	return false, err
+}
+
+// rejection says that the provider did its work and said no: the question is what is wrong, or the state of what it is about.
+func rejection(code connect.Code) bool {
+	switch code {
+	case connect.CodeInvalidArgument, connect.CodeNotFound, connect.CodeAlreadyExists, connect.CodeFailedPrecondition, connect.CodeOutOfRange:
+		return true
+	}
+	return false
 }
 
 // disconnected recognises a connection that broke in the middle of a call: connect passes it on as unknown or internal, and a reset, which on a
