@@ -64,7 +64,7 @@ func look(env *environment, src *source, e ast.Expr, folded *bool) insight {
 	}
 	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
 		c, is := comparisonOf(env, term{expr: e})
-		if !is || env.vars[c.variable].values != nil {
+		if !is || env.vars[c.variable].values != nil || !c.equality() {
 			return
 		}
 		for _, l := range c.literals {
@@ -105,6 +105,15 @@ type comparison struct {
 	variable string
 	operator string // ==, != or in, or an order
 	literals []ast.Expr
+}
+
+// equality says whether the variable is compared for being one of the literals, or none: not ordered among them, nor joined with them.
+func (c comparison) equality() bool {
+	switch c.operator {
+	case operators.Equals, operators.NotEquals, operators.In, notIn:
+		return true
+	}
+	return false
 }
 
 // comparisonOf reads a term; a variable of type bool compares with true. It turns negated operators and sides around.

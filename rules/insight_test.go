@@ -83,6 +83,13 @@ func TestTextsThatVariablesAreComparedWithAreFound(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("literals (-want +got):\n%s", diff)
 	}
+	for place, expr := range map[Place]string{
+		LimitKey: `request.region + ':' + request.scene + (request.scene.startsWith('item') ? 'a' : 'b')`, PromoRule: `promo.type < 'm' || 'm' >= request.region`,
+	} {
+		if other := compiledRule(t, place, expr).Literals(); other != nil {
+			t.Errorf("%s is compared with %v", expr, other)
+		}
+	}
 	if other := compiledRule(t, VoucherPool, `voucher.type == 'SHOP_VOUCHER'`).Literals(); other != nil {
 		t.Errorf("a closed set of the package's own: %v", other)
 	}
