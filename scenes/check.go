@@ -22,10 +22,16 @@ func check(parsed source.Parsed, links links, exprs expressions, linked bool, no
 	c.switches()
 	c.dependencies()
 	c.caches()
+	c.limits()
+	c.breakers()
+	c.hierarchies()
+	c.inbound()
 	if linked {
 		c.scenes()
 		c.downgrades()
 		c.experiments()
+		c.counts()
+		c.unusedPolicies()
 		c.unused()
 	}
 	return c.findings.All()
@@ -45,8 +51,12 @@ func withoutFollowing(findings, before []diag.Diagnostic) []diag.Diagnostic {
 	return slices.DeleteFunc(findings, func(d diag.Diagnostic) bool { return d.Severity == diag.Warning && wrong[entityOf(d.Path)] })
 }
 
-// entityOf is the part of a path that names an entity: scenes[3] of scenes[3].voucher.enabled.
+// entityOf is the part of a path that names an entity: scenes[3] of scenes[3].voucher.enabled, limits.vouchers of limits.vouchers.per_user.window.
 func entityOf(path string) string {
+	if section, rest, below := strings.Cut(path, "."); below && (section == "limits" || section == "hierarchy_limits") {
+		name, _, _ := strings.Cut(rest, ".")
+		return section + "." + name
+	}
 	if i := strings.IndexByte(path, ']'); i >= 0 {
 		return path[:i+1]
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	configv1 "proscenium/gen/proscenium/config/v1"
@@ -26,6 +25,7 @@ func (c *checker) dependencies() {
 				"write provider: {embedded: {}} or provider: {connect: {url: ...}}, or take the dependency out"))
 			continue
 		}
+		c.shadowRoom(d.GetMaxConcurrent(), d.GetShadowMaxConcurrent(), at)
 		limit := defaultTimeout
 		if d.GetTimeout() != nil {
 			limit = d.GetTimeout().AsDuration()
@@ -108,57 +108,5 @@ func (c *checker) attempts(conf *configv1.ConnectProvider, limit time.Duration, 
 			return
 		}
 		pause *= 2
-	}
-}
-
-// The bounds of caches that make sense.
-const (
-	shortestTTL = 10 * time.Millisecond
-	longestTTL  = time.Hour
-	// fewestEntries is what one request can ask for: 100 items.
-	fewestEntries = 100
-)
-
-// caches finds sizes and times of caches with which they hardly help, or do harm.
-func (c *checker) caches() {
-	for _, cache := range []struct {
-		name  string
-		conf  *configv1.Cache
-		whose func(*configv1.Scene) bool
-		what  string
-	}{
-		{"price_stock", c.bundle.GetCaches().GetPriceStock(), func(s *configv1.Scene) bool { return s.GetStock().GetNeedStock() }, "scene with need_stock"},
-		{"price_sold_out", c.bundle.GetCaches().GetPriceSoldOut(), func(s *configv1.Scene) bool { return !s.GetStock().GetNeedStock() }, "scene without need_stock"},
-	} {
-		at := c.root.Field("caches").Field(cache.name)
-		if cache.conf == nil || at.Field("enabled").Bad() {
-			continue
-		}
-		if !cache.conf.GetEnabled() {
-			if cache.conf.GetTtl() != nil {
-				c.noEffect(at.Field("ttl"), "ttl", "enabled")
-			}
-			if cache.conf.GetMaxEntries() > 0 {
-				c.noEffect(at.Field("max_entries"), "max_entries", "enabled")
-			}
-			continue
-		}
-		c.cacheSizes(cache.conf, at)
-		used := slices.ContainsFunc(c.bundle.GetScenes(), func(s *configv1.Scene) bool { return cache.whose(s) && !s.GetOrderFlow() })
-		if c.whole && !used && len(c.bundle.GetScenes()) > 0 && !c.root.Field("scenes").Bad() {
-			c.report(at.Field("enabled").Warning(diag.Unused, fmt.Sprintf("no scene uses cache %s: there is no %s that is not order_flow", cache.name, cache.what), "take the cache out"))
-		}
-	}
-}
-
-func (c *checker) cacheSizes(conf *configv1.Cache, at *source.Place) {
-	if ttl := conf.GetTtl().AsDuration(); conf.GetTtl() != nil && ttl < shortestTTL {
-		c.report(at.Field("ttl").Warning(diag.CacheSize, fmt.Sprintf("entries end after %s, before anybody asks again", ttl), "use some seconds; check the unit"))
-	} else if ttl > longestTTL {
-		c.report(at.Field("ttl").Warning(diag.CacheSize, fmt.Sprintf("prices may be %s old", strings.TrimSuffix(ttl.String(), "0m0s")), "use seconds or minutes, as long as an old price may be shown"))
-	}
-	if n := conf.GetMaxEntries(); n > 0 && n < fewestEntries {
-		c.report(at.Field("max_entries").Warning(diag.CacheSize, fmt.Sprintf("%d entries are fewer than one request may ask for, so that each drops what the one before has left", n),
-			"use some ten thousands, or leave it out for 100,000"))
 	}
 }

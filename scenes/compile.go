@@ -10,6 +10,7 @@ import (
 
 	"proscenium/facts"
 	"proscenium/rules"
+	"proscenium/traffic"
 )
 
 // compile builds the snapshot of a bundle that has no errors: every reference resolves.
@@ -23,6 +24,7 @@ func compile(b *configv1.Bundle, links links, exprs expressions, forms *forms, s
 	c.regions()
 	c.types()
 	c.rules()
+	c.policies()
 	c.vouchers()
 	c.scenarios()
 	c.scenes()
@@ -40,6 +42,7 @@ type compiler struct {
 	forms  *forms
 	snap   *Snapshot
 
+	allSceneBreakers               [traffic.Count]map[string]BreakerRule // those of scenes without breakers of their own
 	exclusionRules, inclusionRules map[string]*PromoRule
 	scenariosByName                map[string]*Scenario
 }
@@ -147,6 +150,10 @@ func (c *compiler) scenes() {
 			Bypass:                 c.snap.BypassRules[spec.GetVoucher().GetBypassValidation()],
 			DowngradedShopPool:     c.snap.VoucherPools[spec.GetVoucher().GetDowngradedShopVoucherPool()],
 			DowngradedPlatformPool: c.snap.VoucherPools[spec.GetVoucher().GetDowngradedPlatformVoucherPool()],
+			Limits:                 c.limitsOf(s.GetLimits()),
+			Breakers:               c.sceneBreakers(s.GetBreakers()),
+			Queue:                  c.queueOf(s.GetRateLimiter()),
+			Priority:               s.GetPriority(),
 		}
 		if scene.TimeMode == configv1.TimeMode_TIME_MODE_UNSPECIFIED {
 			scene.TimeMode = scene.Scenario.Spec.GetTimeMode()
@@ -164,6 +171,7 @@ func (c *compiler) clients() {
 		client := &Client{
 			ID: cl.GetId(), Name: cl.GetName(), CredentialIDs: slices.Clone(cl.GetCredentialIds()),
 			Allowed: make(map[*Scene]bool, len(cl.GetAllowedScenes())),
+			Quota:   c.snap.Policies.Limits[cl.GetQuota()], AllowShadow: cl.GetAllowShadow(), Priority: filled(c.forms, cl).GetPriority(),
 		}
 		for _, name := range cl.GetAllowedScenes() {
 			client.Allowed[c.snap.ScenesByName[name]] = true
@@ -198,8 +206,15 @@ func (c *compiler) experiments() {
 
 func (c *compiler) dependencies() {
 	c.snap.Dependencies = make(map[string]*configv1.Dependency, len(c.bundle.GetDependencies()))
+	c.snap.DependencyLimits, c.snap.DependencyQueues = map[string][]*Limit{}, map[string]*QueueRef{}
 	for _, d := range c.bundle.GetDependencies() {
 		c.snap.Dependencies[d.GetCommand()] = filled(c.forms, d)
+		if limits := c.limitsOf(d.GetLimits()); limits != nil {
+			c.snap.DependencyLimits[d.GetCommand()] = limits
+		}
+		if queue := c.queueOf(d.GetRateLimiter()); queue != nil {
+			c.snap.DependencyQueues[d.GetCommand()] = queue
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	configv1 "proscenium/gen/proscenium/config/v1"
+
 	"proscenium/scenes/diag"
 	"proscenium/scenes/source"
 )
@@ -20,6 +22,7 @@ import (
 func constrain(parsed source.Parsed) []diag.Diagnostic {
 	var findings diag.List
 	missingIDs(parsed, &findings)
+	missingLimits(parsed, &findings)
 	for _, d := range Constrain(parsed.Bundle, parsed.Root) {
 		findings.Add(d)
 	}
@@ -45,6 +48,10 @@ func Constrain(m proto.Message, root *source.Place) []diag.Diagnostic {
 		at, oneof := placeOf(root, m.ProtoReflect().Descriptor(), v.Proto.GetField())
 		switch {
 		case at.Bad(): // reported already, for what was wrong with it
+		case v.Proto.GetRuleId() == "breaker.slow":
+			if !at.Field("timeout_threshold_seconds").Bad() {
+				findings.Add(at.Field("timeout_percent_threshold").Error(diag.Constraint, v.Proto.GetMessage(), "add timeout_threshold_seconds, such as 0.5, or take timeout_percent_threshold out"))
+			}
 		case oneof != nil:
 			if !anyBad(at, oneof) {
 				findings.Add(unchosen(at, oneof))
@@ -69,6 +76,15 @@ func missingIDs(parsed source.Parsed, findings *diag.List) {
 			}
 		}
 		return true
+	})
+}
+
+// missingLimits finds dimensions without a limit: 0 is a good one, which refuses everything, and hardly what is meant by leaving it out.
+func missingLimits(parsed source.Parsed, findings *diag.List) {
+	eachDimension(parsed.Bundle.GetLimits(), func(name dimensionName, _ *configv1.LimitDimension) {
+		if at := dimensionAt(parsed.Root, name).Field("limit"); !at.Written() && !at.Bad() {
+			findings.Add(at.Error(diag.MissingField, "limit is required", "write how many may happen in the window, or 0 to refuse everything"))
+		}
 	})
 }
 
@@ -144,7 +160,14 @@ func violation(at *source.Place, v *protovalidate.Violation) diag.Diagnostic {
 		return repeated(at, name, v.FieldValue.List())
 	case "string.uri", "string.prefix":
 		message, hint = name+" must be a URL", "write scheme, host and port, such as http://tax:8080"
+	case "map.min_pairs":
+		message, hint = "a limit needs a dimension", "write one below it, such as all: {window: 1s, limit: 100}"
+	case "map.max_pairs":
+		message, hint = fmt.Sprintf("%s has more than %d entries", name, v.RuleValue.Uint()), "take some out"
 	case "required":
+		if hint = "write it"; v.FieldDescriptor.Message() != nil && v.FieldDescriptor.Message().Name() == "Duration" {
+			hint = fmt.Sprintf("write it with a unit, such as %s: 1s", name)
+		}
 	default:
 		if v.FieldDescriptor == nil || v.FieldDescriptor.Message() != nil && !strings.Contains(rule, "duration") {
 			message, hint = v.Proto.GetMessage(), "write both fields, or neither" // a rule of a message speaks for itself
@@ -152,7 +175,7 @@ func violation(at *source.Place, v *protovalidate.Violation) diag.Diagnostic {
 		}
 		message, hint = bounds(name, v, message, hint)
 	}
-	if absent {
+	if absent && v.Proto.GetRuleId() != "map.min_pairs" {
 		return at.Error(diag.MissingField, name+" is required", hint)
 	}
 	return at.Error(diag.Constraint, message, hint)
@@ -202,8 +225,13 @@ func nameOf(v *protovalidate.Violation) string {
 		return "it"
 	}
 	last := elements[len(elements)-1]
-	if last.HasIndex() {
+	switch {
+	case last.HasIndex():
 		return "an element of " + last.GetFieldName()
+	case v.Proto.GetForKey():
+		return "a name in " + last.GetFieldName()
+	case last.HasStringKey():
+		return last.GetStringKey()
 	}
 	return last.GetFieldName()
 }

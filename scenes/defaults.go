@@ -99,11 +99,29 @@ func (d defaults) fill(m protoreflect.Message) {
 		}
 		d.below(m, fd, d.fill)
 	}
+	if l, is := m.Interface().(*configv1.LimitDimension); is && l.GetChunk() == 0 {
+		l.Chunk = defaultChunk(l)
+	}
+}
+
+// defaultChunk is how many of a limit are reserved at once, where it does not say; 0 where nothing is reserved.
+func defaultChunk(l *configv1.LimitDimension) int64 {
+	if !reserved(l) {
+		return 0
+	}
+	chunk := l.GetLimit() / 100
+	if l.GetBurst() > 0 {
+		chunk = min(chunk, l.GetBurst())
+	}
+	return max(1, chunk)
 }
 
 // strip takes out what says no more than its absence would: defaults, and messages in which nothing is left. It orders lists that stand
 // for sets. Configurations of the same meaning are equal after it.
 func (d defaults) strip(m protoreflect.Message) {
+	if l, is := m.Interface().(*configv1.LimitDimension); is && l.GetChunk() == defaultChunk(l) {
+		l.Chunk = 0
+	}
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		fd := fields.Get(i)

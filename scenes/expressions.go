@@ -12,7 +12,12 @@ import (
 // expressions are the compiled rules of a bundle, by the index of the entity that they belong to; nil where it has none.
 type expressions struct {
 	exclusions, inclusions, pools, eligibility, units []*rules.Rule
+	// keys are those of limits, by limit and dimension.
+	keys map[dimensionName]*rules.Rule
 }
+
+// dimensionName names a dimension of a limit, live or shadow.
+type dimensionName struct{ limit, dimension string }
 
 // compiledRules are the expressions of a load, with what became of each.
 type compiledRules map[expression]compiled
@@ -28,6 +33,7 @@ func compileExpressions(parsed source.Parsed, before compiledRules, turns *pace.
 		pools:       compileEach(c, rules.VoucherPool, "voucher_pools", "when", b.GetVoucherPools(), (*configv1.VoucherPool).GetWhen),
 		eligibility: compileEach(c, rules.Eligibility, "eligibility_rules", "when", b.GetEligibilityRules(), (*configv1.EligibilityRule).GetWhen),
 		units:       compileEach(c, rules.ExperimentUnit, "experiments", "unit", b.GetExperiments(), (*configv1.Experiment).GetUnit),
+		keys:        compileKeys(c, b.GetLimits()),
 	}
 	return exprs, c.done, c.findings.All()
 }
@@ -57,19 +63,48 @@ func compileEach[E any](c *celCompiler, place rules.Place, list, field string, e
 		if text(e) == "" {
 			continue
 		}
-		key := expression{place, text(e)}
-		result, known := c.done[key]
-		if !known {
-			if result, known = c.before[key]; !known {
-				result.rule, result.problems = rules.Compile(place, text(e))
-			}
-			c.done[key] = result
-		}
-		out[i] = result.rule
-		at := c.root.Field(list).Index(i).Field(field)
-		for _, p := range result.problems {
-			c.findings.Add(at.ErrorInside(p.Offset, p.Length, diag.Code(p.Code), p.Message, p.Hint))
-		}
+		out[i] = c.compile(place, text(e), func() *source.Place { return c.root.Field(list).Index(i).Field(field) })
 	}
 	return out
+}
+
+func compileKeys(c *celCompiler, limits map[string]*configv1.Limit) map[dimensionName]*rules.Rule {
+	out := map[dimensionName]*rules.Rule{}
+	eachDimension(limits, func(name dimensionName, d *configv1.LimitDimension) {
+		c.pace.Step()
+		if d.GetKey() != "" {
+			out[name] = c.compile(rules.LimitKey, d.GetKey(), func() *source.Place { return dimensionAt(c.root, name).Field("key") })
+		}
+	})
+	return out
+}
+
+// eachDimension visits the dimensions of all limits, in the order of their names.
+func eachDimension(limits map[string]*configv1.Limit, visit func(dimensionName, *configv1.LimitDimension)) {
+	for _, limit := range sortedKeys(limits) {
+		dimensions := limits[limit].GetDimensions()
+		for _, name := range sortedKeys(dimensions) {
+			visit(dimensionName{limit, name}, dimensions[name])
+		}
+	}
+}
+
+func dimensionAt(root *source.Place, name dimensionName) *source.Place {
+	return root.Field("limits").Key(name.limit).Field("dimensions").Key(name.dimension)
+}
+
+// compile compiles an expression, or takes what it became before; nil if there is a problem, which is reported.
+func (c *celCompiler) compile(place rules.Place, text string, at func() *source.Place) *rules.Rule {
+	key := expression{place, text}
+	result, known := c.done[key]
+	if !known {
+		if result, known = c.before[key]; !known {
+			result.rule, result.problems = rules.Compile(place, text)
+		}
+		c.done[key] = result
+	}
+	for _, p := range result.problems {
+		c.findings.Add(at().ErrorInside(p.Offset, p.Length, diag.Code(p.Code), p.Message, p.Hint))
+	}
+	return result.rule
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
@@ -19,7 +20,9 @@ import (
 type bundle struct {
 	sections []string
 	entities map[string][]*yaml.Node
-	// single are the sections that are no lists.
+	// maps are the sections whose entities are entries: mappings with one key.
+	maps map[string]bool
+	// single are the sections that are one message.
 	single map[string]*yaml.Node
 }
 
@@ -34,6 +37,19 @@ dependencies:
 eligibility_rules:
   - {command: eligibility.live_stream, when: live_stream.ongoing}
 caches: {price_stock: {enabled: true, ttl: 1s}}
+limits:
+  everybody: {all: {window: 1s, limit: 5, precision: LOCAL}}
+  per_user: {each: {window: 24h, limit: 5, key: "string(user.id) + request.region"}, dry_run: true}
+  shadow_per_user: {dimensions: {each: {window: 24h, limit: 5}}}
+hierarchy_limits:
+  capacity: {multiplier: 0.5, root_queue: {max_limit: 10, sub_queues: [{queue: a, guaranteed_limit: 4}, {queue: b, guaranteed_limit: 6}]}}
+  shadow_capacity: {root_queue: {max_limit: 10, sub_queues: [{queue: shadow_a}, {queue: b}]}}
+breakers: {price.query: {error_percent_threshold: 50}, shadow.price.query: {timeout_percent_threshold: 5, timeout_threshold_seconds: 0.5}}
+scene_breakers: {tax.rates: {error_percent_threshold: 50}}
+inbound: {limits: [everybody]}
+clients: [{id: 7, name: limited, allowed_scenes: [cart, queued], quota: per_user}]
+scenes:
+  - {id: 7, name: queued, client: limited, scenario: buyer, model_display: {need_model_main_promo: true}, rate_limiter: {resource: capacity, queue: a}, limits: [per_user]}
 `
 
 func readBundle(tb testing.TB, dir, more string) *bundle {
@@ -43,7 +59,7 @@ func readBundle(tb testing.TB, dir, more string) *bundle {
 		tb.Fatal(findings)
 	}
 	files = append(files, source.File{Name: "more.yaml", Data: []byte(more)})
-	b := &bundle{entities: map[string][]*yaml.Node{}, single: map[string]*yaml.Node{}}
+	b := &bundle{entities: map[string][]*yaml.Node{}, single: map[string]*yaml.Node{}, maps: map[string]bool{}}
 	for _, f := range files {
 		var doc yaml.Node
 		if err := yaml.Unmarshal(f.Data, &doc); err != nil {
@@ -55,14 +71,22 @@ func readBundle(tb testing.TB, dir, more string) *bundle {
 		top := doc.Content[0]
 		for i := 0; i < len(top.Content); i += 2 {
 			name, value := top.Content[i].Value, top.Content[i+1]
-			if value.Kind != yaml.SequenceNode {
+			isMap := slices.Contains([]string{"limits", "hierarchy_limits", "breakers", "scene_breakers"}, name)
+			if value.Kind != yaml.SequenceNode && !isMap {
 				b.single[name] = value
 				continue
 			}
 			if b.entities[name] == nil {
 				b.sections = append(b.sections, name)
 			}
-			b.entities[name] = append(b.entities[name], value.Content...)
+			if !isMap {
+				b.entities[name] = append(b.entities[name], value.Content...)
+				continue
+			}
+			b.maps[name] = true
+			for pair := range slices.Chunk(value.Content, 2) {
+				b.entities[name] = append(b.entities[name], &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: pair})
+			}
 		}
 	}
 	slices.Sort(b.sections)
@@ -79,7 +103,7 @@ func cloneNode(n *yaml.Node) *yaml.Node {
 }
 
 func (b *bundle) clone() *bundle {
-	out := &bundle{sections: b.sections, entities: map[string][]*yaml.Node{}, single: b.single}
+	out := &bundle{sections: b.sections, entities: map[string][]*yaml.Node{}, single: b.single, maps: b.maps}
 	for name, list := range b.entities {
 		for _, n := range list {
 			out.entities[name] = append(out.entities[name], cloneNode(n))
@@ -184,7 +208,15 @@ func (b *bundle) files(tb testing.TB, count int, random *rand.Rand) []source.Fil
 	for i, sections := range lists {
 		doc := map[string]any{}
 		for name, list := range sections {
-			doc[name] = list
+			if !b.maps[name] {
+				doc[name] = list
+				continue
+			}
+			whole := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+			for _, n := range list {
+				whole.Content = append(whole.Content, n.Content...)
+			}
+			doc[name] = whole
 		}
 		if i == 0 {
 			for name, n := range b.single {
@@ -263,6 +295,11 @@ func consistent(t *testing.T, s *scenes.Snapshot) {
 			}
 		}
 	}
+	for _, line := range policyLines(s) {
+		if strings.Contains(line, "another") {
+			t.Errorf("a policy is another than it is named: %s", line)
+		}
+	}
 	for _, x := range s.Experiments {
 		for _, g := range x.Groups {
 			if g.Scenario != nil {
@@ -284,7 +321,7 @@ func FuzzLink(f *testing.F) {
 	small, large := readBundle(f, "testdata/base", more), readBundle(f, "../configs", "")
 	f.Add(uint8(0), uint64(1), []byte{})
 	for kind := range byte(8) {
-		for section := range byte(12) {
+		for section := range byte(16) {
 			f.Add(kind, uint64(section), []byte{kind, section, 0, 1, kind + 1, section, 1, 2})
 			f.Add(kind*15, uint64(kind), []byte{kind, section, 2, section})
 		}
@@ -300,6 +337,9 @@ func FuzzLink(f *testing.F) {
 		first, again := scenes.LoadFiles(files, today), scenes.LoadFiles(files, today)
 		if !reflect.DeepEqual(first.Diagnostics, again.Diagnostics) || (first.Snapshot == nil) != diag.HasErrors(first.Diagnostics) {
 			t.Fatalf("a snapshot: %v, with findings\n%v\nand when loaded again\n%v", first.Snapshot != nil, first.Diagnostics, again.Diagnostics)
+		}
+		if len(ops) == 0 && first.Snapshot == nil {
+			t.Fatalf("what nothing was done to has findings: %v", first.Diagnostics)
 		}
 		shuffled := scenes.LoadFiles(b.files(t, 1+int(seed%3), random), today)
 		if (shuffled.Snapshot == nil) != (first.Snapshot == nil) {

@@ -14,6 +14,11 @@ import (
 type links struct {
 	regions, types, clients, scenarios, scenes           *index
 	exclusions, inclusions, pools, bypasses, experiments *index
+	limits, resources                                    *index // by the live names
+	// queues are those of each hierarchical limit, as it is called itself, by their live names.
+	queues map[string]map[string]int
+	// usedQueues are those that something takes its share from.
+	usedQueues map[queueName]bool
 }
 
 // index finds the entities of one kind by name.
@@ -51,6 +56,9 @@ func link(parsed source.Parsed, constraints []diag.Diagnostic, turns *pace.Pace)
 	l.scenarioReferences()
 	l.sceneReferences()
 	l.ruleReferences()
+	l.twins()
+	l.queuesOf()
+	l.policyReferences()
 	l.dependencyReferences()
 	l.downgradeReferences()
 	l.experimentReferences()
@@ -72,6 +80,9 @@ func (l *linker) index() {
 	l.pools = indexBy(l, "voucher pool", "voucher pools", "voucher_pools", "name", b.GetVoucherPools(), (*configv1.VoucherPool).GetName)
 	l.bypasses = indexBy(l, "bypass rule", "bypass rules", "bypass_rules", "name", b.GetBypassRules(), (*configv1.BypassRule).GetName)
 	l.experiments = indexBy(l, "experiment", "experiments", "experiments", "name", b.GetExperiments(), (*configv1.Experiment).GetName)
+
+	l.limits = indexKeys(l, "limit", "limits", "limits", b.GetLimits())
+	l.resources = indexKeys(l, "hierarchical limit", "hierarchical limits", "hierarchy_limits", b.GetHierarchyLimits())
 
 	uniqueIDs(l, "price rule type", "price_rule_types", b.GetPriceRuleTypes(), func(t *configv1.PriceRuleType) int64 { return int64(t.GetId()) })
 	uniqueIDs(l, "client", "clients", b.GetClients(), (*configv1.Client).GetId)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	configv1 "proscenium/gen/proscenium/config/v1"
+
 	"proscenium/rules"
 	"proscenium/scenes/diag"
 	"proscenium/scenes/source"
@@ -22,6 +24,9 @@ func literals(parsed source.Parsed, links links, exprs expressions) []diag.Diagn
 	l.each("voucher_pools", "when", exprs.pools)
 	l.each("eligibility_rules", "when", exprs.eligibility)
 	l.each("experiments", "unit", exprs.units)
+	eachDimension(parsed.Bundle.GetLimits(), func(name dimensionName, _ *configv1.LimitDimension) {
+		l.check(exprs.keys[name], func() *source.Place { return dimensionAt(l.root, name).Field("key") })
+	})
 	return l.findings.All()
 }
 
@@ -33,21 +38,24 @@ type literalCheck struct {
 
 func (l *literalCheck) each(list, field string, compiled []*rules.Rule) {
 	for i, rule := range compiled {
-		if rule == nil {
+		l.check(rule, func() *source.Place { return l.root.Field(list).Index(i).Field(field) })
+	}
+}
+
+func (l *literalCheck) check(rule *rules.Rule, at func() *source.Place) {
+	if rule == nil {
+		return
+	}
+	for _, literal := range rule.Literals() {
+		set := l.sets[literal.Variable]
+		if set == nil || !set.whole || len(set.byName) == 0 {
 			continue
 		}
-		for _, literal := range rule.Literals() {
-			set := l.sets[literal.Variable]
-			if set == nil || !set.whole || len(set.byName) == 0 {
-				continue
-			}
-			if _, known := set.byName[literal.Value]; known {
-				continue
-			}
-			at := l.root.Field(list).Index(i).Field(field)
-			l.findings.Add(at.ErrorInside(literal.Offset, literal.Length, diag.CELValue,
-				fmt.Sprintf("%s is never '%s': there is no such %s", literal.Variable, literal.Value, set.kind), set.suggest(literal.Value)))
+		if _, known := set.byName[literal.Value]; known {
+			continue
 		}
+		l.findings.Add(at().ErrorInside(literal.Offset, literal.Length, diag.CELValue,
+			fmt.Sprintf("%s is never '%s': there is no such %s", literal.Variable, literal.Value, set.kind), set.suggest(literal.Value)))
 	}
 }
 

@@ -94,7 +94,7 @@ type editor struct {
 const sceneFiles = 4
 
 func fileNames() []string {
-	names := []string{"a_regions.yaml", "clients.yaml", "pools.yaml", "rules.yaml", "scenarios.yaml", "vouchers.yaml"}
+	names := []string{"a_regions.yaml", "clients.yaml", "limits_a.yaml", "limits_b.yaml", "pools.yaml", "rules.yaml", "scenarios.yaml", "vouchers.yaml"}
 	for i := range sceneFiles {
 		names = append(names, fmt.Sprintf("scenes/%d.yaml", i))
 	}
@@ -161,6 +161,17 @@ func (e *editor) text(name string) string {
 				fmt.Fprintf(&b, "      - scene_%d\n", i)
 			}
 		}
+		fmt.Fprintf(&b, "    quota: %s\n", e.pick("quota", []string{"of_shop", "every_day"}, []string{"of_shp", "shadow_of_shop"}))
+	case "limits_a.yaml":
+		fmt.Fprintf(&b, "limits:\n  of_shop: {all: {window: %s, limit: 5%s}}\n  every_day:\n    dimensions: {all: {window: 24h, limit: 5}}\n",
+			e.pick("window", []string{"1s", "2s"}, []string{"1", "0s"}), e.pick("more", []string{"", ", burst: 2", ", key: request.region"}, []string{", burst: 2, fixed: true", ", kye: 1"}))
+		fmt.Fprintf(&b, "breakers: {%s: {error_percent_threshold: %s}}\n", e.pick("command", []string{"price.query", "tax.rates"}, []string{"price.qery"}), e.pick("percent", []string{"5", "0"}, []string{"101"}))
+	case "limits_b.yaml":
+		fmt.Fprintf(&b, "%slimits: {%s: {%s: {window: 1s, limit: 7}}}\n", e.pick("inbound", []string{"", "inbound: {limits: [every_day]}\n"}, []string{"inbound: {limits: [some_day]}\n"}),
+			e.pick("limit", []string{"shadow_of_shop", "shadow_every_day", "shadow_other"}, []string{"of_shop", "shadow_"}), e.pick("dimension", []string{"all", "other"}, []string{"Other"}))
+		fmt.Fprintf(&b, "breakers: {%s: {error_percent_threshold: 5}}\n", e.pick("twin", []string{"shadow.price.query", "gmv.query"}, []string{"price.query"}))
+		fmt.Fprintf(&b, "hierarchy_limits:\n  pages: {multiplier: %s, root_queue: {max_limit: 10, sub_queues: [{queue: a, guaranteed_limit: %s}]}}\n",
+			e.pick("multiplier", []string{"1", "0.5"}, []string{"0.0001"}), e.pick("guarantee", []string{"5", "10"}, []string{"11"}))
 	case "pools.yaml":
 		fmt.Fprintf(&b, "voucher_pools:\n  - name: POOL\n    when: %s\n---\nvoucher_pools:\n  - {name: OTHER, when: voucher.hidden}\n",
 			e.pick("pool", []string{"voucher.type == 'SHOP_VOUCHER'", "voucher.hidden"}, []string{"voucher.hiden", "voucher.type"}))
@@ -271,7 +282,7 @@ func describe(s *scenes.Snapshot) []string {
 	for _, d := range s.Downgrades {
 		say("downgrade %v %s %s", d.Feature, d.Scope, d.Reason)
 	}
-	return out
+	return append(out, policyLines(s)...)
 }
 
 // An expression that is good in one place may be wrong in another.

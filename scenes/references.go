@@ -172,6 +172,8 @@ func (l *linker) dependencyReferences() {
 				diag.Suggest(d.GetCommand(), "commands", commands[:])))
 		}
 		l.oncePerCommand(seen, "dependencies", d.GetCommand(), at.Field("command"))
+		l.limitsIn(d.GetLimits(), at.Field("limits"))
+		l.rateLimiter(d.GetRateLimiter(), at.Field("rate_limiter"))
 		for _, code := range slices.Sorted(maps.Keys(d.GetRegions())) {
 			l.find(l.regions, code, at.Field("regions").Key(code))
 		}

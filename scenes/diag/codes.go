@@ -53,6 +53,8 @@ const (
 	ExperimentShares     Code = "EXPERIMENT_SHARES"
 	NeedsStock           Code = "NEEDS_STOCK"
 	NeedsLiveStream      Code = "NEEDS_LIVE_STREAM"
+	ShadowReference      Code = "SHADOW_REFERENCE"
+	GuaranteesExceed     Code = "GUARANTEES_EXCEED_CAPACITY"
 	NoRegion             Code = "NO_REGION"
 	OriginalPriceMissing Code = "ORIGINAL_PRICE_MISSING"
 	OriginalPriceTwice   Code = "ORIGINAL_PRICE_TWICE"
@@ -86,6 +88,10 @@ const (
 	SameUnit          Code = "SAME_UNIT"
 	TimesContradict   Code = "TIMES_CONTRADICT"
 	CacheSize         Code = "CACHE_SIZE"
+	NoLiveTwin        Code = "NO_LIVE_TWIN"
+	CountedTwice      Code = "COUNTED_TWICE"
+	GuestsTogether    Code = "GUESTS_TOGETHER"
+	LimitsContradict  Code = "LIMITS_CONTRADICT"
 	DowngradeEnded    Code = "DOWNGRADE_ENDED"
 	DowngradeTwice    Code = "DOWNGRADE_TWICE"
 )
@@ -93,7 +99,7 @@ const (
 func senseCodes() []Code {
 	return []Code{
 		Unused, NoEffect, MatchesAll, MatchesNothing, AlwaysTrue, NothingLeft, EmptyScene, NobodyEligible, ExclusiveOriginal, SameSalt, SameUnit, TimesContradict,
-		CacheSize, DowngradeEnded, DowngradeTwice,
+		CacheSize, NoLiveTwin, CountedTwice, GuestsTogether, LimitsContradict, DowngradeEnded, DowngradeTwice,
 	}
 }
 
@@ -107,7 +113,7 @@ func Codes() []Code {
 		[]Code{
 			DuplicateID, DuplicateName, DuplicateCommand, DuplicateCredential, UnknownReference, UnknownCommand, UnknownCurrency, UnknownTimeZone,
 			RetiredScenario, SceneNotAllowed, ExperimentMismatch, ExperimentShares, NeedsStock, NeedsLiveStream,
-			NoRegion, OriginalPriceMissing, OriginalPriceTwice,
+			ShadowReference, GuaranteesExceed, NoRegion, OriginalPriceMissing, OriginalPriceTwice,
 		},
 		[]Code{CELSyntax, CELUnknownName, CELNotAvailable, CELType, CELResultType, CELValue, CELCost, CELTooLong, CELInternal},
 		senseCodes(),

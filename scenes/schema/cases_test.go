@@ -36,6 +36,8 @@ var loaderOnly = map[diag.Code]string{
 	diag.ExperimentShares:    "a schema does not add up",
 	diag.NeedsStock:          "rules over several fields are the loader's",
 	diag.NeedsLiveStream:     "as stock",
+	diag.ShadowReference:     "as references",
+	diag.GuaranteesExceed:    "as shares",
 	diag.NoRegion:            "it is about all files",
 
 	diag.OriginalPriceMissing: "it is about all files",
@@ -122,6 +124,9 @@ func errorsByFile(t *testing.T, archive *txtar.Archive) map[string][]diag.Diagno
 func seenIn(d diag.Diagnostic) bool {
 	for _, hidden := range []string{
 		"belong together", "needs an https", "url holds", "url cannot begin with httpx", // rules over several fields, and of the client of providers
+		"so many are never free", "no request is beyond it", "exclude each other: with burst", "exclude each other: shares", // and of limits
+		"has more than three decimals", "it makes max_limit", "is for shadow traffic, which takes nothing",
+		"is no name: what begins with", "a space or a control character",
 		"holds an element twice",            // of a list with other faults
 		"unknown escape", "anchor", "tag !", // readers differ, and drop tags that they do not know
 	} {

@@ -113,14 +113,18 @@ func (d *decoder) unknownField(md protoreflect.MessageDescriptor, key *yaml.Node
 	for i := range md.Fields().Len() {
 		names = append(names, string(md.Fields().Get(i).Name()))
 	}
-	hint := "fields here: " + strings.Join(names, ", ")
+	hint, opened := "fields here: "+strings.Join(names, ", "), OpenField(md)
 	if near := diag.Nearest(key.Value, names); near != "" {
 		hint = "did you mean " + near + "?"
 		at.guess(near, &Place{text: d.text, key: key})
-	} else if opened := OpenField(md); opened != nil && opened.MapValue().Message().Fields().ByTextName(key.Value) != nil {
+	} else if opened != nil && opened.MapValue().Message().Fields().ByTextName(key.Value) != nil {
 		hint = fmt.Sprintf("write it below a name of your own: NAME: {%s: ...}", key.Value)
+		at.guess(string(opened.Name()), &Place{text: d.text, key: key})
 	} else if home := homeOf(key.Value, d.into.Descriptor()); home != "" {
 		hint = key.Value + " is a field of " + home + ": indent it below that"
+	} else if opened != nil { // it may be the name of an entry
+		hint = "write fields of its own behind it, in brackets or below it; " + hint
+		at.guess(string(opened.Name()), &Place{text: d.text, key: key})
 	}
 	found := d.span(key).Finding(diag.UnknownField, diag.Error, "unknown field "+key.Value, hint)
 	found.Path = at.Field(key.Value).Path()

@@ -110,7 +110,7 @@ func percentHint(written, label string) string {
 	digits := strings.TrimSpace(strings.TrimSuffix(written, "%"))
 	whole, err := strconv.ParseUint(digits, 10, 16)
 	switch {
-	case strings.HasSuffix(label, "percent") && plainKind(digits) == integer:
+	case strings.Contains(label, "percent") && plainKind(digits) == integer:
 		return "write " + shorten(digits) + ", without the sign"
 	case err == nil:
 		return fmt.Sprintf("rates are in 1e-5: write %d", whole*1000)
