@@ -36,3 +36,6 @@ func (c *Clock) Set(to time.Time) {
 
 // Advance sets the clock forward, or back.
 func (c *Clock) Advance(d time.Duration) { c.Set(c.now.Add(d)) }
+
+// Addr is HOST:PORT of the server.
+func (c *Clock) Addr() string { return c.server.Addr() }

@@ -76,7 +76,7 @@ func Embedded(t testing.TB, change ...func(*kv.Options)) *kv.KV {
 func Both(t *testing.T, run func(t *testing.T, k *kv.KV)) {
 	t.Helper()
 	for name, k := range Stores(t) {
-		t.Run(name, func(t *testing.T) { run(t, k) }) //nolint:thelper // the test is what is run
+		t.Run(name, func(t *testing.T) { run(t, k) })
 	}
 }
 

@@ -6,7 +6,6 @@
 -- None depends on limit, soft or burst, which apply as they are now.
 local GRAIN = 1048576         -- grains in a request
 local WRAP = 1099511627776    -- totals begin again here; no limit is as large
-local SHORT = 1 - 2 ^ -50     -- makes what drains by division of doubles never too much
 
 local function text(x)
   return string.format('%.0f', x)
@@ -93,9 +92,10 @@ local function settle(d, now)
       d.start, d.count = nil, 0
     end
   else
-    local grains = (now - d.latest) / d.window * GRAIN * SHORT
-    d.level = math.max(0, d.level - math.floor(grains * d.limit))
-    d.marks = math.max(0, d.marks - math.floor(grains * d.soft))
+    -- Whole grains: what is less is lost. Doubles add at most one part in 2^52.
+    local elapsed = now - d.latest
+    d.level = math.max(0, d.level - math.floor(elapsed * d.limit * GRAIN / d.window))
+    d.marks = math.max(0, d.marks - math.floor(elapsed * d.soft * GRAIN / d.window))
   end
 end
 

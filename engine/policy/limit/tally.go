@@ -20,6 +20,7 @@ type tally struct {
 	// slots is a ring, from the oldest; those of a sliding window.
 	slots       []slot
 	first, size int
+	edge        int64 // the end of the slice that the newest is in
 }
 
 // slot is requests of a sliding window, the last of them at a time.
@@ -168,7 +169,7 @@ func (t *tally) push(r *rule, n int64) {
 		if last >= len(t.slots) {
 			last -= len(t.slots)
 		}
-		if s := &t.slots[last]; s.at == t.at || r.slice > 1 && s.at/r.slice == t.at/r.slice {
+		if s := &t.slots[last]; t.at < t.edge {
 			s.at = t.at
 			s.count += n
 			return
@@ -186,4 +187,8 @@ func (t *tally) push(r *rule, n int64) {
 	}
 	t.slots[next] = slot{t.at, n}
 	t.size++
+	t.edge = t.at + 1
+	if r.slice > 1 {
+		t.edge = t.at - t.at%r.slice + r.slice
+	}
 }

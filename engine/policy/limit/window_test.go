@@ -237,3 +237,60 @@ func TestReservedChunksNeverOvershoot(t *testing.T) {
 		}
 	})
 }
+
+func TestLocalLimitsAllocateNothing(t *testing.T) {
+	for _, r := range []limit.Rule{
+		{Window: time.Second, Limit: 100},
+		{Window: time.Second, Limit: 100_000},
+		{Window: time.Second, Limit: 100, Fixed: true},
+		{Window: time.Second, Limit: 100, Burst: 10},
+	} {
+		l := limit.NewLocal("test", r, false)
+		now := int64(0)
+		take := func() {
+			now += int64(time.Millisecond)
+			l.Take(now, 1)
+		}
+		for range 3000 {
+			take()
+		}
+		if got := testing.AllocsPerRun(1000, take); got != 0 {
+			t.Errorf("%s: %v allocations", r.Algorithm(), got)
+		}
+	}
+}
+
+func TestManyAtOnceGetTheLimitOfTheProcess(t *testing.T) {
+	for _, r := range []limit.Rule{
+		{Window: time.Hour, Limit: 100},
+		{Window: 24 * time.Hour, Limit: 2000},
+		{Window: time.Hour, Limit: 100, Fixed: true},
+		{Window: 24 * time.Hour, Limit: 1, Burst: 100},
+	} {
+		l := limit.NewLocal("test", r, false)
+		now := clock()
+		if got := storm(func(int) limit.Verdict { return l.Take(now(), 1) }); got[limit.OK] != capacity(r) {
+			t.Errorf("%s: %d were let through", r.Algorithm(), got[limit.OK])
+		}
+	}
+}
+
+func TestAReloadOfALocalLimitKeepsWhatWasConsumed(t *testing.T) {
+	l := limit.NewLocal("test", limit.Rule{Window: time.Hour, Limit: 2}, false)
+	var got []limit.Outcome
+	for i, l := range []*limit.Local{
+		l, l, l, l.Reconfigured(limit.Rule{Window: time.Hour, Limit: 3}, false), l.Reconfigured(limit.Rule{Window: time.Hour, Limit: 1}, true),
+		l.Reconfigured(limit.Rule{Window: time.Hour, Limit: 1, Fixed: true}, false),
+	} {
+		got = append(got, l.Take(int64(i), 1).Outcome)
+	}
+	want := []limit.Outcome{limit.OK, limit.OK, limit.Refused, limit.OK, limit.Refused, limit.OK}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("%v, not %v", got, want)
+		}
+	}
+	if s := l.Status(); s.Allowed != 3 || s.Refused != 2 {
+		t.Errorf("%+v", s)
+	}
+}
