@@ -46,6 +46,28 @@ func TestWeightedFillingGivesEveryThousandthToTheLowest(t *testing.T) {
 	})
 }
 
+func TestAClaimOfLargeWeightStopsAtItsWantAmongTheLastThousandths(t *testing.T) {
+	claims := []claim{{rank: 8, weight: 100, want: 96}}
+	for i := range 8 {
+		claims = append(claims, claim{rank: i, weight: 1, want: 5})
+	}
+	if got := fillWeighted(claims, 103); got != 103 {
+		t.Errorf("%d shared", got)
+	}
+	for _, c := range claims {
+		want := Rate(1)
+		switch c.rank {
+		case 7:
+			want = 0
+		case 8:
+			want = 96
+		}
+		if c.got != want {
+			t.Errorf("claim %d has %d, not %d", c.rank, c.got, want)
+		}
+	}
+}
+
 func TestEvenFillingGivesEveryThousandthToTheLowest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var askers []asker
