@@ -15,6 +15,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"proscenium/traffic"
 )
@@ -49,6 +50,8 @@ type Options struct {
 	Connections int
 	// Dial opens connections. nil: TCP, or TLS.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now is the clock by which a store is left alone. nil: time.Now.
+	Now func() time.Time
 }
 
 // KV holds a store for each class of traffic. It is safe for concurrent use.
@@ -72,6 +75,12 @@ func Open(opts Options) (*KV, error) {
 	}
 	if opts.Rest == 0 {
 		opts.Rest = DefaultRest
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Timeout < 0 || opts.Rest < 0 || opts.Connections < 0 {
+		return nil, errors.New("redis: a timeout, a rest or a number of connections is negative")
 	}
 	k := &KV{}
 	if len(opts.Addresses) == 0 {
@@ -128,10 +137,12 @@ func newStore(class traffic.Class, addresses []string, opts Options) *Store {
 		ClientName: opts.Prefix + "-" + class.String(), Dialer: opts.Dial, PoolSize: opts.Connections,
 		// A call is sent once and ends with its context; see the package.
 		MaxRetries: -1, ContextTimeoutEnabled: true, DialerRetries: 1,
+		// No words on connecting that nobody reads, and no watch over servers that move: neither is worth a round trip or a goroutine here.
+		DisableIdentity: true, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second, PoolTimeout: time.Second,
 	})
 	return &Store{
 		class: class, client: client, prefix: opts.Prefix + ":" + class.String() + ":", cluster: opts.Cluster, timeout: opts.Timeout,
-		gate: gate{rest: opts.Rest},
+		gate: gate{rest: opts.Rest}, now: opts.Now,
 	}
 }

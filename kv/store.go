@@ -23,22 +23,25 @@ type Store struct {
 	cluster bool
 	timeout time.Duration
 	gate    gate
+	now     func() time.Time
 }
 
 // Class is whose keys these are.
 func (s *Store) Class() traffic.Class { return s.class }
 
 // Down says that the store did not answer a moment ago: calls fail at once, but for one from time to time that finds out.
-func (s *Store) Down() bool { return s.gate.closed(time.Now()) }
+func (s *Store) Down() bool { return s.gate.closed(s.now()) }
 
-// call runs one exchange under the store's time and gate. Answers that are errors of the server (a wrong type, a script's error) say nothing against it.
+// call runs one exchange under the store's time and gate. Answers that are errors of the server (a wrong type, a script's error) say nothing against it,
+// nor does a caller that gives up; but one whose deadline passes after half of the store's time has found it silent: otherwise callers in a hurry would
+// find that out again and again.
 func (s *Store) call(ctx context.Context, exchange func(context.Context) error) error {
-	if !s.gate.enter(time.Now()) {
-		return ErrDown
-	}
 	if err := ctx.Err(); err != nil {
-		s.gate.leave(time.Now(), abandoned)
 		return err
+	}
+	begin := s.now()
+	if !s.gate.enter(begin) {
+		return ErrDown
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -46,11 +49,11 @@ func (s *Store) call(ctx context.Context, exchange func(context.Context) error) 
 	var answered redis.Error
 	switch {
 	case err == nil || errors.As(err, &answered):
-		s.gate.leave(time.Now(), answer)
-	case ctx.Err() != nil:
-		s.gate.leave(time.Now(), abandoned) // the caller's end is not the store's fault
+		s.gate.leave(s.now(), answer)
+	case ctx.Err() != nil && (!errors.Is(ctx.Err(), context.DeadlineExceeded) || s.now().Sub(begin) < s.timeout/2):
+		s.gate.leave(s.now(), abandoned) // the caller's end is not the store's fault
 	default:
-		s.gate.leave(time.Now(), silence)
+		s.gate.leave(s.now(), silence)
 	}
 	return err
 }
