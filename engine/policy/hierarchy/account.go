@@ -18,6 +18,8 @@ type account struct {
 
 	// What plan works out, by queue: what may be in force, what should be, and what is to be published.
 	reserved, target, grant, safe []share.Rate
+	// own is what others are told of its safe share.
+	own []share.Rate
 }
 
 // want is what the last report says of a queue.
@@ -35,7 +37,7 @@ type publication struct {
 	// until, on the allocator's clock, no lease of it runs any more. Its safe shares do.
 	until       int64
 	grant, safe []share.Rate
-	// promised is what it told of the safe shares of all.
+	// promised is what it told of the safe shares of others.
 	promised []share.Rate
 	// orphan is what was granted of queues that are no longer there.
 	orphan, orphanSafe share.Rate
@@ -79,7 +81,7 @@ func (a *account) safeBound(queue int) share.Rate {
 	return most
 }
 
-// witness is the least that the process may have been told last of the safe shares of all.
+// witness is the least that the process may have been told last of the safe shares of others.
 func (a *account) witness(queue int) share.Rate {
 	least := share.MaxRate
 	for i := range a.published {

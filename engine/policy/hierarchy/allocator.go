@@ -18,6 +18,7 @@ type allocator struct {
 	holdUntil      int64 // leases of its predecessors may run until then
 	version        uint64
 	lost           bool    // the exchange lost its memory before this term
+	whole          bool    // whoever is not known to this term runs no lease, and its safe share is noted
 	noted          bool    // there is a row of strangers
 	known          bool    // what predecessors published was read
 	planned        bool    // grants wait to be published
@@ -84,7 +85,7 @@ func (a *allocator) configure(resources []Resource) {
 func (a *allocator) next(now int64) *request {
 	if a.planned {
 		a.planned = false
-		return &request{op: opPublish, id: a.id, epoch: a.epoch, grants: a.rows, forget: a.forget}
+		return &request{op: opPublish, id: a.id, epoch: a.epoch, whole: a.whole, grants: a.rows, forget: a.forget}
 	}
 	if now < a.due {
 		return nil
@@ -174,6 +175,7 @@ func (a *allocator) plan(now int64) {
 		}
 	}
 	holding := now < a.holdUntil
+	a.whole = !holding
 	for _, l := range a.resources {
 		l.plan(now, a, instances, holding)
 	}
@@ -204,7 +206,7 @@ func (a *allocator) grantsFor(p *peer, instances int, holding bool) []byte {
 			clear(account.grant)
 			clear(account.safe)
 		}
-		account.publish(publication{version: a.version, until: p.readAt + a.hold, grant: slices.Clone(account.grant), safe: slices.Clone(account.safe), promised: slices.Clone(l.promised)})
+		account.publish(publication{version: a.version, until: p.readAt + a.hold, grant: slices.Clone(account.grant), safe: slices.Clone(account.safe), promised: l.promisedTo(account)})
 		if account.listed {
 			g.resources = resize(g.resources, len(g.resources)+1)
 			l.encode(account, &g.resources[len(g.resources)-1])

@@ -34,8 +34,10 @@ type request struct {
 	epoch uint64
 	// withGrants asks for the grants too.
 	withGrants bool
-	grants     []row
-	forget     []uint64
+	// whole says that what is published leaves nobody out.
+	whole  bool
+	grants []row
+	forget []uint64
 }
 
 type response struct {
@@ -43,7 +45,7 @@ type response struct {
 	ok bool
 	// leader is the allocator; 0: there is none.
 	leader uint64
-	// epoch is that of the election. lost says that the exchange did not remember one as high as floor, or any.
+	// epoch is that of the election. lost says that the exchange did not remember one as high as floor, or nothing whole was published since.
 	epoch uint64
 	lost  bool
 	// grant is what was published last for the process; nil: nothing.

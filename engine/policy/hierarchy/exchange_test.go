@@ -63,29 +63,32 @@ func TestTheExchange(t *testing.T) {
 			t.Fatalf("reports: %v", got)
 		}
 
-		publish := request{op: opPublish, id: 7, epoch: 42, grants: []row{{id: 8, seq: 5, data: []byte("g\xff8")}, {id: 9, seq: 1, data: []byte("g9")}}, forget: []uint64{9, 1000}}
+		if got := ask(request{op: opElect, id: 7}); got.epoch != 43 || !got.lost {
+			t.Fatalf("nothing whole was published: %+v", got)
+		}
+		publish := request{op: opPublish, id: 7, epoch: 43, whole: true, grants: []row{{id: 8, seq: 5, data: []byte("g\xff8")}, {id: 9, seq: 1, data: []byte("g9")}}, forget: []uint64{9, 1000}}
 		if got := ask(publish); !got.ok {
 			t.Fatal("not published")
 		}
 		if got := report(8, 6, "eight"); string(got.grant) != "g\xff8" {
 			t.Fatalf("%q", got.grant)
 		}
-		if got := ask(request{op: opCollect, id: 7, epoch: 42, withGrants: true}); len(got.grants) != 2 || len(got.reports) != 2 {
+		if got := ask(request{op: opCollect, id: 7, epoch: 43, withGrants: true}); len(got.grants) != 2 || len(got.reports) != 2 {
 			t.Fatalf("%+v", got)
 		}
-		if got := ask(request{op: opCollect, id: 7, epoch: 42}); len(got.grants) != 0 {
+		if got := ask(request{op: opCollect, id: 7, epoch: 43}); len(got.grants) != 0 {
 			t.Fatalf("nobody asked for %+v", got.grants)
 		}
 
 		// The same process in a later term: the earlier one is fenced.
-		if got := ask(request{op: opElect, id: 7, floor: 3}); !got.ok || got.epoch != 43 || got.lost {
+		if got := ask(request{op: opElect, id: 7, floor: 3}); !got.ok || got.epoch != 44 || got.lost {
 			t.Fatalf("again: %+v", got)
 		}
 		publish.grants[0].data = []byte("of the earlier term")
 		if got := ask(publish); got.ok {
 			t.Fatal("the earlier term publishes")
 		}
-		if got := ask(request{op: opPublish, id: 8, epoch: 43, grants: publish.grants}); got.ok {
+		if got := ask(request{op: opPublish, id: 8, epoch: 44, grants: publish.grants}); got.ok {
 			t.Fatal("another process publishes")
 		}
 		if got := report(8, 7, "eight"); string(got.grant) != "g\xff8" {

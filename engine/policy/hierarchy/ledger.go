@@ -22,9 +22,10 @@ type ledger struct {
 	// unknown are safe shares of processes that the exchange forgot, until they are heard of or unknownUntil.
 	unknown      []share.Rate
 	unknownUntil int64
-	// newest is the youngest grant that a report named of another term, told what that one told of the safe shares of all.
-	newest running
-	told   []share.Rate
+	// newest is the youngest grant that a report named of another term, newestID whose report, told what that grant told of the safe shares of others.
+	newest   running
+	newestID uint64
+	told     []share.Rate
 
 	// Scratch memory of plan.
 	parties []*account // alive, in the order of their ids
@@ -119,6 +120,9 @@ func (l *ledger) open(p *peer, inherited *grants) {
 	a := &account{published: []publication{brought}}
 	l.accounts[p.id] = a
 	l.read(p, 0, 0)
+	if inherited != nil {
+		return
+	}
 	for q := range l.unknown {
 		l.unknown[q] -= min(l.unknown[q], a.wants[q].safe) // it may be one of those who were unknown
 	}
@@ -160,7 +164,7 @@ func (l *ledger) read(p *peer, epoch, leader uint64) {
 		first.safe[q] = max(first.safe[q], a.wants[q].safe)
 	}
 	if r := &p.report; r.epoch != epoch && (r.epoch > l.newest.epoch || r.epoch == l.newest.epoch && r.version > l.newest.version) {
-		l.newest = running{epoch: r.epoch, version: r.version}
+		l.newest, l.newestID = running{epoch: r.epoch, version: r.version}, p.id
 		for q := range a.wants {
 			l.told[q] = a.wants[q].promised
 		}
@@ -176,7 +180,8 @@ func (l *ledger) plan(now int64, a *allocator, instances int, holding bool) {
 		if account == nil {
 			continue
 		}
-		account.reserved = resize(account.reserved, len(l.keys))
+		account.reserved, account.own = resize(account.reserved, len(l.keys)), resize(account.own, len(l.keys))
+		clear(account.own)
 		for q := range l.keys {
 			account.reserved[q] = account.reserve(q, now)
 		}
@@ -203,8 +208,10 @@ func (l *ledger) plan(now int64, a *allocator, instances int, holding bool) {
 	if holding {
 		l.hold(now)
 		l.promise(now, func(a *account, q int) share.Rate { return a.safe[q] })
-		for q := range l.promised {
-			l.promised[q] = max(l.promised[q], l.told[q])
+		if newest := l.accounts[l.newestID]; newest != nil {
+			for q := range l.promised {
+				l.promised[q] = max(l.promised[q], l.told[q]+newest.safeBound(q))
+			}
 		}
 		return
 	}
@@ -318,8 +325,8 @@ func (l *ledger) raiseQueue(q int, budget share.Rate) (spent share.Rate) {
 	return spent
 }
 
-// setAside gives safe shares: what is granted, up to the safe share that is due, and beyond out of what nobody is to be granted. All that is given was
-// promised before to everyone who is heard of, so that whoever allocates next can learn of it from any of them.
+// setAside gives safe shares: what is granted, up to the safe share that is due, and beyond out of what nobody is to be granted. All that is given to
+// one was promised before to all others who are heard of, so that whoever allocates next can learn of it from any of them.
 func (l *ledger) setAside(now int64, instances int, aside, free share.Rate) {
 	left := l.resource.Share.Max - aside
 	var lacking share.Rate
@@ -337,11 +344,13 @@ func (l *ledger) setAside(now int64, instances int, aside, free share.Rate) {
 	}
 	l.promise(now, due)
 	for q := range l.keys {
-		room := l.confirmed(q) - l.outstanding(q, now)
+		told := l.leastTold(q)
+		outstanding := l.outstanding(q, now)
 		for k, a := range l.parties {
 			if !l.ready[k] {
 				continue
 			}
+			room := told.besides(k) - outstanding
 			// What may be in force anyway can be safe too; more has to be free.
 			bound := a.safeBound(q)
 			most := max(a.reserved[q], a.grant[q])
@@ -350,19 +359,21 @@ func (l *ledger) setAside(now int64, instances int, aside, free share.Rate) {
 			}
 			safe := min(due(a, q), most, bound+max(room, 0))
 			free -= max(safe-max(a.reserved[q], a.grant[q]), 0)
-			room -= max(safe-bound, 0)
+			outstanding += max(safe-bound, 0)
 			a.safe[q] = safe
 		}
 	}
 }
 
-// promise works out what to tell of the safe shares of all: what may be out, and what is due.
+// promise works out what to tell of the safe shares of all: what may be out, and what is due. Everyone is told but its own.
 func (l *ledger) promise(now int64, due func(*account, int) share.Rate) {
 	l.promised = resize(l.promised, len(l.keys))
 	for q := range l.keys {
 		l.promised[q] = l.outstanding(q, now)
 		for _, a := range l.parties {
-			l.promised[q] += max(due(a, q)-a.safeBound(q), 0)
+			bound := a.safeBound(q)
+			a.own[q] = max(bound, due(a, q))
+			l.promised[q] += a.own[q] - bound
 		}
 	}
 }
@@ -378,13 +389,41 @@ func (l *ledger) outstanding(q int, now int64) (sum share.Rate) {
 	return sum
 }
 
-// confirmed is what everyone who is heard of was told at least of the safe shares of a queue.
-func (l *ledger) confirmed(q int) share.Rate {
-	least := share.MaxRate
-	for _, a := range l.parties {
-		least = min(least, a.witness(q))
+// promisedTo is what an account's process is told of the safe shares of others.
+func (l *ledger) promisedTo(a *account) []share.Rate {
+	out := make([]share.Rate, len(l.keys))
+	for q := range out {
+		out[q] = max(l.promised[q]-a.own[q], 0)
 	}
-	return least
+	return out
+}
+
+// leastTold finds who was told, with its own, the least of the safe shares of a queue.
+func (l *ledger) leastTold(q int) told {
+	t := told{least: share.MaxRate, second: share.MaxRate, by: -1}
+	for k, a := range l.parties {
+		switch v := a.witness(q) + a.safeBound(q); {
+		case v < t.least:
+			t = told{least: v, by: k, second: t.least}
+		case v < t.second:
+			t.second = v
+		}
+	}
+	return t
+}
+
+// told is the least that anybody knows of, who that is, and the least of all others.
+type told struct {
+	least, second share.Rate
+	by            int
+}
+
+// besides is the least that anybody but one knows of: what one has itself, others have to tell when it is cut off.
+func (t told) besides(party int) share.Rate {
+	if t.by == party {
+		return t.second
+	}
+	return t.least
 }
 
 // missStrangers works out what is missing between the safe shares that are known and what those who are heard of were told.
@@ -392,8 +431,10 @@ func (l *ledger) missStrangers(until int64) {
 	l.unknownUntil = until
 	for q := range l.keys {
 		l.unknown[q] = l.told[q]
-		for _, a := range l.accounts {
-			l.unknown[q] -= min(l.unknown[q], a.safeBound(q))
+		for id, a := range l.accounts {
+			if id != l.newestID {
+				l.unknown[q] -= min(l.unknown[q], a.safeBound(q))
+			}
 		}
 	}
 }
@@ -447,7 +488,7 @@ func (l *ledger) encode(a *account, out *resourceGrants) {
 	out.key, out.queues = l.key, out.queues[:0]
 	for q, key := range l.keys {
 		if a.wants[q].listed {
-			out.queues = append(out.queues, queueGrant{key: key, grant: a.grant[q], safe: a.safe[q], safeBound: a.safeBound(q), promised: l.promised[q]})
+			out.queues = append(out.queues, queueGrant{key: key, grant: a.grant[q], safe: a.safe[q], safeBound: a.safeBound(q), promised: a.published[len(a.published)-1].promised[q]})
 		}
 	}
 }

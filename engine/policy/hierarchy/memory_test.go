@@ -14,6 +14,7 @@ type memory struct {
 	term            int64
 	leader, epoch   uint64
 	leaderEpoch     uint64
+	whole           bool
 	until           int64
 	reports, grants map[uint64]row
 }
@@ -26,7 +27,7 @@ func newMemory(now func() int64, term time.Duration) *memory {
 
 // wipe is a restart without persistence.
 func (m *memory) wipe() {
-	m.leader, m.epoch, m.leaderEpoch, m.until = 0, 0, 0, 0
+	m.leader, m.epoch, m.leaderEpoch, m.until, m.whole = 0, 0, 0, 0, false
 	m.reports, m.grants = map[uint64]row{}, map[uint64]row{}
 }
 
@@ -45,7 +46,8 @@ func (m *memory) do(_ context.Context, r *request) (*response, error) {
 		if m.leader != 0 && m.leader != r.id {
 			return &response{}, nil
 		}
-		lost := m.epoch == 0 || m.epoch < r.floor
+		m.whole = m.whole && m.epoch >= r.floor
+		lost := !m.whole
 		m.epoch = max(m.epoch, r.floor) + 1
 		m.leader, m.leaderEpoch, m.until = r.id, m.epoch, m.now()+m.term
 		return &response{ok: true, epoch: m.epoch, lost: lost}, nil
@@ -64,6 +66,7 @@ func (m *memory) do(_ context.Context, r *request) (*response, error) {
 			return &response{}, nil
 		}
 		m.until = m.now() + m.term
+		m.whole = m.whole || r.whole
 		for _, id := range r.forget {
 			delete(m.reports, id)
 			delete(m.grants, id)

@@ -9,10 +9,11 @@ import (
 	"proscenium/kv"
 )
 
-// redisExchange is the exchange in Redis: four keys of one store, which share a slot of a cluster.
+// redisExchange is the exchange in Redis: five keys of one store, which share a slot of a cluster.
 //
 //	leader   the term and the process of the allocator; expires
 //	epoch    the highest epoch that was given
+//	whole    is there when the grants leave nobody out
 //	reports  by process: the number of its last report as 16 digits, and the report
 //	grants   by process: likewise the report that is answered, and the grants
 type redisExchange struct {
@@ -25,6 +26,7 @@ const (
 	epochKey   = "{hierarchy}epoch"
 	reportsKey = "{hierarchy}reports"
 	grantsKey  = "{hierarchy}grants"
+	wholeKey   = "{hierarchy}whole"
 )
 
 // The expiry of the tables removes what a fleet leaves that is gone for good.
@@ -36,7 +38,7 @@ if not last or string.sub(last, 1, 16) < ARGV[2] then
 end
 return {redis.call('HGET', KEYS[3], ARGV[1]) or '', string.sub(redis.call('GET', KEYS[1]) or '', 1, 16)}`)
 
-// A negative epoch says that Redis did not remember one as high as it should.
+// A negative epoch says that Redis lost its memory.
 var electScript = kv.NewScript(`
 local now = redis.call('GET', KEYS[1])
 if now and string.sub(now, 1, 16) ~= ARGV[1] then return 0 end
@@ -44,7 +46,8 @@ local last, floor = tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[2
 local epoch = math.max(last, floor) + 1
 redis.call('SET', KEYS[2], string.format('%.0f', epoch))
 redis.call('SET', KEYS[1], ARGV[1] .. string.format('%.0f', epoch), 'PX', ARGV[3])
-if last == 0 or last < floor then return -epoch end
+if last < floor then redis.call('DEL', KEYS[3]) end
+if redis.call('EXISTS', KEYS[3]) == 0 then return -epoch end
 return epoch`)
 
 var collectScript = kv.NewScript(`
@@ -57,12 +60,13 @@ return {redis.call('HGETALL', KEYS[2]), grants}`)
 var publishScript = kv.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if ARGV[5] == '1' then redis.call('SET', KEYS[4], '1') end
 local forget = tonumber(ARGV[4])
-for i = 5, 4 + forget do
+for i = 6, 5 + forget do
   redis.call('HDEL', KEYS[2], ARGV[i])
   redis.call('HDEL', KEYS[3], ARGV[i])
 end
-for i = 5 + forget, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = 6 + forget, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
 redis.call('PEXPIRE', KEYS[3], ARGV[3])
 return 1`)
 
@@ -93,21 +97,21 @@ func (e *redisExchange) run(ctx context.Context, r *request) (any, error) {
 	case opReport:
 		return e.store.Run(ctx, reportScript, []string{leaderKey, reportsKey, grantsKey}, id, digits(r.seq), r.report, kept)
 	case opElect:
-		return e.store.Run(ctx, electScript, []string{leaderKey, epochKey}, id, r.floor, lease)
+		return e.store.Run(ctx, electScript, []string{leaderKey, epochKey, wholeKey}, id, r.floor, lease)
 	case opCollect:
 		return e.store.Run(ctx, collectScript, []string{leaderKey, reportsKey, grantsKey}, term, lease, r.withGrants)
 	case opLeave:
 		return e.store.Run(ctx, leaveScript, []string{leaderKey, reportsKey, grantsKey}, id, kept)
 	}
-	args := make([]any, 0, 4+len(r.forget)+2*len(r.grants))
-	args = append(args, term, lease, kept, len(r.forget))
+	args := make([]any, 0, 5+len(r.forget)+2*len(r.grants))
+	args = append(args, term, lease, kept, len(r.forget), r.whole)
 	for _, gone := range r.forget {
 		args = append(args, digits(gone))
 	}
 	for i := range r.grants {
 		args = append(args, digits(r.grants[i].id), digits(r.grants[i].seq)+string(r.grants[i].data))
 	}
-	return e.store.Run(ctx, publishScript, []string{leaderKey, reportsKey, grantsKey}, args...)
+	return e.store.Run(ctx, publishScript, []string{leaderKey, reportsKey, grantsKey, wholeKey}, args...)
 }
 
 func (e *redisExchange) response(r *request, out any) (*response, error) {

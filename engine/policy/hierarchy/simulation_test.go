@@ -75,7 +75,7 @@ var scenarios = []scenario{
 		for range 4 {
 			w.start(w.between(0, 30), w.between(0, 40), w.between(0, 20))
 		}
-		for range 5 {
+		for range 6 {
 			w.at(w.between(2*sec, 28*sec), func() { w.failSomething() })
 		}
 	}},
@@ -106,7 +106,7 @@ func (w *world) cut(n *node, d int64) {
 
 func (w *world) failSomething() {
 	w.faults = w.now
-	switch w.rng.IntN(5) {
+	switch w.rng.IntN(6) {
 	case 0:
 		if n := w.leader(); n != nil {
 			n.crash()
@@ -123,6 +123,10 @@ func (w *world) failSomething() {
 		}
 	case 3:
 		w.exchange.wipe()
+	case 4: // for as long as it takes to be given up, and while others fail
+		if nodes := w.alive(); len(nodes) > 2 {
+			w.cut(nodes[w.rng.IntN(len(nodes))], w.between(sec, 15*sec))
+		}
 	default:
 		w.down = true
 		wipe := w.rng.IntN(2) == 0

@@ -26,7 +26,7 @@ type queueReport struct {
 	used     share.Rate
 	// grant and safe are what is in force; grant is 0 when its lease is over.
 	grant, safe share.Rate
-	// promised is what the process was told last of the safe shares of all.
+	// promised is what the process was told last of the safe shares of others.
 	promised share.Rate
 }
 
@@ -52,7 +52,7 @@ type queueGrant struct {
 	grant, safe share.Rate
 	// safeBound is the most that the process may have as safe share, for the allocator that comes next; at least safe.
 	safeBound share.Rate
-	// promised is the most that the safe shares of all processes may add up to. Should the exchange lose its memory, this is how the next allocator
+	// promised is the most that the safe shares of all other processes may add up to. Should the exchange lose its memory, this is how the next allocator
 	// learns of those who are cut off.
 	promised share.Rate
 }
