@@ -27,7 +27,7 @@ func newCacheFamilies(m *Metrics) *cacheFamilies {
 			"Price records looked for in a cache, by level (memory, or redis for what memory does not have) and result: hit, miss, or stale (it had ended, and was served nevertheless).",
 			"cache", "level", "result", "traffic"),
 		purges: m.counter("proscenium_cache_purges_total",
-			"Purges of a cache in this process, by what asked for them: caller, broadcast (by another process), change_stream, or lost_place (purges may have been missed: everything is dropped).",
+			"Purges of a cache in this process, by what asked for them: caller, broadcast (by another process), change_stream, start (a stream begins to be followed), or lost_place (purges may have been missed: everything is dropped).",
 			"cache", "source", "traffic"),
 		purged: m.counter("proscenium_cache_purged_entries_total", "Entries that purges dropped from memory.", "cache", "source", "traffic"),
 		failed: m.counter("proscenium_cache_redis_errors_total",

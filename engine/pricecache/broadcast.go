@@ -46,7 +46,7 @@ func (l *lane) follow(on bool) {
 		handle: l.hear,
 		lost: func(ctx context.Context, first bool) {
 			if first { // entries of Redis have their marks; only memory may have missed something
-				l.drop(&order{what: everything}, FromBroadcast)
+				l.drop(&order{what: everything}, FromStart)
 				return
 			}
 			_, _ = l.purgeAll(ctx, FromLostPlace, false) // what fails is done later

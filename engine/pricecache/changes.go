@@ -48,7 +48,7 @@ func newChanges(conf *configv1.ChangeStream, lanes [traffic.Count]*lane, replace
 		lost: func(ctx context.Context, first bool) {
 			for _, l := range lanes {
 				if first && !replaces {
-					l.drop(&order{what: everything}, FromChanges) // what came before the stream was read
+					l.drop(&order{what: everything}, FromStart)
 					continue
 				}
 				_, _ = l.purgeAll(ctx, FromLostPlace, false) // what fails is done later

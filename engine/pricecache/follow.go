@@ -33,7 +33,7 @@ const (
 	// patience bounds a turn, and so how long closing takes.
 	patience = 200 * time.Millisecond
 	// checkEvery is how often an idle follower looks whether its place is still there.
-	checkEvery = 5 * time.Second
+	checkEvery = 2 * time.Second
 	// nowhere is before the first message.
 	nowhere = "0-0"
 )

@@ -21,6 +21,8 @@ const (
 	FromBroadcast
 	// FromChanges is one that the change stream asked for.
 	FromChanges
+	// FromStart empties memory when a stream begins to be followed: what was said before is unknown.
+	FromStart
 	// FromLostPlace drops everything, for purges may have been missed.
 	FromLostPlace
 	// Sources is how many there are.
@@ -28,7 +30,7 @@ const (
 )
 
 // SourceNames are the names of the sources in metrics.
-var SourceNames = [Sources]string{"caller", "broadcast", "change_stream", "lost_place"}
+var SourceNames = [Sources]string{"caller", "broadcast", "change_stream", "start", "lost_place"}
 
 // Exchange is what Redis was asked for.
 type Exchange uint8

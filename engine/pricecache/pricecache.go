@@ -142,6 +142,9 @@ func (c *Caches) Applied() {
 // Close ends what runs in the background, and waits for it. Views may still be used.
 func (c *Caches) Close() {
 	c.closed = true
+	for _, l := range c.lanes {
+		l.follower.end() // all of them, before any is waited for
+	}
 	if c.changes != nil {
 		c.changes.close()
 		c.changes = nil
@@ -242,8 +245,15 @@ func startWorker(run func(context.Context)) *worker {
 	return w
 }
 
+// end lets it end. A nil one has.
+func (w *worker) end() {
+	if w != nil {
+		w.stop()
+	}
+}
+
 // close ends it and waits for that.
 func (w *worker) close() {
-	w.stop()
+	w.end()
 	<-w.done
 }
