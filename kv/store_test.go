@@ -277,3 +277,35 @@ func TestOptionsThatMakeNoSenseAreSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestAClusterHasKeysInManySlots(t *testing.T) {
+	server := kvtest.StartCluster(t)
+	if server == nil {
+		return
+	}
+	k := server.Open()
+	live, shadow := k.Of(traffic.Live), k.Of(traffic.Shadow)
+	keys := []string{"a", "b", "c", "{t}a", "{t}b"}
+	for _, key := range keys {
+		if err := errors.Join(live.Set(t.Context(), entry(key), entry(key+key)), shadow.Set(t.Context(), entry(key))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := live.Get(t.Context(), append(keys, "nothing")...)
+	if err != nil || string(got[1]) != "v b" || got[5] != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	out, err := live.Run(t.Context(), kv.NewScript(`return redis.call('GET', KEYS[1]) .. redis.call('GET', KEYS[2])`), []string{"{t}a", "{t}b"})
+	if err != nil || out != "v {t}av {t}b" {
+		t.Errorf("%v, %v", out, err)
+	}
+	if n, err := live.Delete(t.Context(), "a", "b", "c"); n != 3 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := live.Purge(t.Context()); n != 7 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if got, err := shadow.Get(t.Context(), keys...); err != nil || got[0] == nil || got[4] == nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}

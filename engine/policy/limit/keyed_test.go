@@ -332,3 +332,19 @@ func TestKeysExpireByThemselves(t *testing.T) {
 		}
 	}
 }
+
+func TestInAClusterALimitIsInOneSlot(t *testing.T) {
+	server := kvtest.StartCluster(t)
+	if server == nil {
+		return
+	}
+	rules := three(5, 100, 100)
+	rules[1].Counting = limit.Flushed
+	l, now := countingIn(t, server.Open(), rules...)
+	got := storm(func(i int) limit.Verdict {
+		return l.Take(t.Context(), now(), []string{fmt.Sprint(i % 4), "{s}", ""}, 1)
+	})
+	if got[limit.OK] != 20 {
+		t.Errorf("%d were let through of 4 times 5", got[limit.OK])
+	}
+}
