@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"proscenium/kv"
 )
 
 // Check says everything that is wrong with the settings, each with how to mend it.
@@ -27,6 +29,7 @@ func (s *Settings) Check() error {
 		s.checkShutdown(),
 		s.checkMemory(),
 		s.checkHistory(),
+		s.checkRedis(),
 	)
 }
 
@@ -157,4 +160,36 @@ func (s *Settings) checkHistory() error {
 		return fmt.Errorf("config_history: %d is not between 1 and 1000; 1 keeps what serves only", s.ConfigHistory)
 	}
 	return nil
+}
+
+// mostRedisTimeout leaves a limit time to decide without Redis within 50 ms.
+const mostRedisTimeout = 45 * time.Millisecond
+
+func (s *Settings) checkRedis() error {
+	r := s.Redis
+	var problems []error
+	for key, addresses := range map[string][]string{"redis.addresses": r.Addresses, "redis.shadow_addresses": r.ShadowAddresses} {
+		for _, a := range addresses {
+			problems = append(problems, checkAddress(key, a))
+		}
+		if len(addresses) > 1 && !r.Cluster {
+			problems = append(problems, fmt.Errorf("%s: several addresses are of a cluster; set redis.cluster: true, or name one", key))
+		}
+	}
+	if len(r.Addresses) == 0 && len(r.ShadowAddresses) > 0 {
+		problems = append(problems, errors.New("redis.shadow_addresses: live traffic has a Redis within the process; set redis.addresses, too"))
+	}
+	if r.DB < 0 || r.Cluster && r.DB != 0 {
+		problems = append(problems, fmt.Errorf("redis.db: %d is no database; in a cluster there is only 0", r.DB))
+	}
+	if r.CAFile != "" && !r.TLS {
+		problems = append(problems, errors.New("redis.ca_file: it is for encrypted connections; set redis.tls: true"))
+	}
+	if !kv.ValidPrefix(r.Prefix) {
+		problems = append(problems, fmt.Errorf("redis.prefix: %q must be 1 to 64 letters, digits, ., _ or -", r.Prefix))
+	}
+	if r.Timeout < time.Millisecond || r.Timeout > mostRedisTimeout {
+		problems = append(problems, fmt.Errorf("redis.timeout: %v is not between 1ms and %v", r.Timeout, mostRedisTimeout))
+	}
+	return errors.Join(problems...)
 }

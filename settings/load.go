@@ -26,6 +26,12 @@ import (
 // envPrefix begins the names of the environment's variables: PROSCENIUM_LOG_LEVEL is log.level.
 const envPrefix = "PROSCENIUM_"
 
+// lists are the settings that are lists: in the environment their elements stand between commas or spaces.
+var lists = []string{"cors_origins", "redis.addresses", "redis.shadow_addresses"}
+
+// passwordVariable is a secret that the process reads itself.
+const passwordVariable = envPrefix + "REDIS_PASSWORD"
+
 // orchestrated are the variables that Kubernetes sets in every container for a Service of the name proscenium; they are not settings.
 var orchestrated = regexp.MustCompile(`^PROSCENIUM_(SERVICE_|PORT$|PORT_)`)
 
@@ -100,11 +106,11 @@ func loadEnvironment(into *koanf.Koanf, environ []string) error {
 		TransformFunc: func(name, value string) (string, any) {
 			key, ok := names[name]
 			switch {
-			case ok && key == "cors_origins":
+			case ok && slices.Contains(lists, key):
 				return key, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 			case ok:
 				return key, value
-			case orchestrated.MatchString(name):
+			case name == passwordVariable || orchestrated.MatchString(name):
 				return "", nil
 			}
 			problems = append(problems, fmt.Errorf("environment: %s sets nothing%s", name, meant(name, slices.Sorted(maps.Keys(names)))))

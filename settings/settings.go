@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"proscenium/kv"
 	"proscenium/scenes/history"
 )
 
@@ -34,6 +35,7 @@ type Settings struct {
 	Credentials []Credential `koanf:"credentials"`
 	// Origins of the web pages that may call, such as `https://shop.example`; `*` is any. Absent: any where access is open on a loopback address, none elsewhere.
 	CORSOrigins []string  `koanf:"cors_origins"`
+	Redis       Redis     `koanf:"redis"`
 	Log         Log       `koanf:"log"`
 	Tracing     Tracing   `koanf:"tracing"`
 	Recording   Recording `koanf:"recording"`
@@ -42,6 +44,30 @@ type Settings struct {
 	GCPercent int `koanf:"gc_percent"`
 	// Where the collector works harder to stay below, such as `512MiB`. 0: no limit. The environment variable `GOMEMLIMIT` wins.
 	MemoryLimit Bytes `koanf:"memory_limit"`
+}
+
+// Redis is where the processes of a fleet count limits together, share capacities and caches, and tell each other of purges and switches.
+type Redis struct {
+	// `HOST:PORT` of the server, or of some nodes of a cluster. Absent: a Redis within the process, for one process alone; what it counts ends with the process.
+	Addresses []string `koanf:"addresses"`
+	// Those of a server apart for shadow traffic. Absent: the same server, with other keys and connections.
+	ShadowAddresses []string `koanf:"shadow_addresses"`
+	// The addresses are of a cluster.
+	Cluster bool `koanf:"cluster"`
+	// Number of the database; 0 in a cluster.
+	DB int `koanf:"db"`
+	// User of the server's access control list. Empty: the default one.
+	Username string `koanf:"username"`
+	// File with the password; a line break at its end does not count. Empty: none.
+	PasswordFile string `koanf:"password_file"`
+	// Connections are encrypted.
+	TLS bool `koanf:"tls"`
+	// PEM file of the authorities that may have signed the server's certificate. Empty: the system's.
+	CAFile string `koanf:"ca_file"`
+	// Begins every key, so that systems can share a server.
+	Prefix string `koanf:"prefix"`
+	// How long a request waits for an answer before it goes on without; at most 45ms, so that a limit has its verdict within 50.
+	Timeout time.Duration `koanf:"timeout"`
 }
 
 // Log is what is logged, on standard error.
@@ -104,6 +130,7 @@ func Defaults() Settings {
 		AdminListen:   "127.0.0.1:8081",
 		Data:          "data",
 		ConfigHistory: history.DefaultMost,
+		Redis:         Redis{Prefix: kv.DefaultPrefix, Timeout: kv.DefaultTimeout},
 		Log:           Log{Level: "info", Format: "auto"},
 		Tracing:       Tracing{SampleRatio: 0.01},
 		Recording:     Recording{MaxBytes: 256 << 20, RotateBytes: 16 << 20, MaxAge: 30 * 24 * time.Hour},

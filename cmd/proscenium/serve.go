@@ -64,7 +64,14 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 	defer listeners.Close()
 
 	observed, ready := metrics.New(), &server.Readiness{}
-	system, err := openSystem(source, assembly.Options{Now: time.Now, Observer: observed, Failed: assembly.LogFailures(log, time.Now)}, p.stderr)
+	together, err := openShared(p, s, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, together.close()) }()
+	system, err := openSystem(source, assembly.Options{
+		Now: time.Now, Observer: observed, Failed: assembly.LogFailures(log, time.Now), Stores: together.stores, Policies: together.policies,
+	}, p.stderr)
 	if err != nil {
 		return err
 	}
@@ -95,6 +102,7 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
+	together.start(ctx)
 	watching, stop := context.WithCancel(ctx)
 	defer config.wait()
 	defer stop()
