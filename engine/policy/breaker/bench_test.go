@@ -55,11 +55,10 @@ func BenchmarkClosed(b *testing.B) {
 	b.Run("64-goroutines", func(b *testing.B) { compare(b, 64, closedCall(), gobreakerCalls(), "x-gobreaker") })
 	b.Run("without-clock", func(b *testing.B) {
 		ours := breaker.New(benchRule, rand.Float64)
-		b.ReportAllocs()
-		for b.Loop() {
+		alone(b, func() {
 			permit, _ := ours.Allow(1)
 			permit.Done(2, breaker.Success)
-		}
+		})
 	})
 }
 
@@ -89,11 +88,10 @@ func BenchmarkPair(b *testing.B) {
 	b.Run("parallel", func(b *testing.B) { compare(b, runtime.GOMAXPROCS(0), pairCall(), theirs, "x-gobreaker") })
 	b.Run("without-clock", func(b *testing.B) {
 		command, scene := breaker.New(benchRule, rand.Float64), breaker.New(benchRule, rand.Float64)
-		b.ReportAllocs()
-		for b.Loop() {
+		alone(b, func() {
 			permits, _ := breaker.AllowBoth(1, command, scene)
 			permits.Done(2, breaker.Success)
-		}
+		})
 	})
 }
 
@@ -109,11 +107,11 @@ func BenchmarkState(b *testing.B) {
 			now = int64(time.Hour)
 		}
 		b.Run(s.String(), func(b *testing.B) {
-			for b.Loop() {
+			alone(b, func() {
 				if ours.State(now) != s {
-					b.Fatal("it is not")
+					panic("it is not")
 				}
-			}
+			})
 		})
 	}
 }
@@ -140,6 +138,18 @@ func compare(b *testing.B, n int, ours, theirs func(), unit string) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(perCall), "ns/call")
 	b.ReportMetric(median(ratios), unit)
+}
+
+// alone reports the median of turns of one goroutine.
+func alone(b *testing.B, call func()) {
+	b.Helper()
+	const turn = 2000
+	var perCall []float64
+	for b.Loop() {
+		perCall = append(perCall, timeOf(1, turn, call)/turn)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(perCall), "ns/call")
 }
 
 // timeOf is how many nanoseconds it takes until each of n goroutines has made a turn of calls.

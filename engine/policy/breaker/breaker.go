@@ -48,7 +48,7 @@ type Breaker struct {
 	mu       sync.Mutex
 	rule     Rule
 	window   window // while half-open it does not roll
-	probes   *call  // under way, by deadline
+	probes   *level // under way, by deadline
 	underWay int    // how many those are
 	since    int64  // the latest transition
 	opened   int64
@@ -80,7 +80,9 @@ func New(rule Rule, random func() float64, options ...Option) *Breaker {
 func (b *Breaker) Allow(now int64) (Permit, bool) {
 	switch phase := b.phase.Load(); {
 	case state(phase) == Closed:
-		return b.permit(generation(phase), now), true
+		permit := issue(now)
+		permit.call.levels[0] = level{breaker: b, generation: generation(phase)}
+		return permit, true
 	case state(phase) == Open && now < b.openUntil.Load():
 		return Permit{}, false
 	}
@@ -90,7 +92,9 @@ func (b *Breaker) Allow(now int64) (Permit, bool) {
 	if !b.free() {
 		return Permit{}, false
 	}
-	return b.take(now), true
+	permit := issue(now)
+	b.take(&permit.call.levels[0], now)
+	return permit, true
 }
 
 // free says whether a call may pass. The breaker is locked and up to date.
@@ -106,14 +110,13 @@ func (b *Breaker) free() bool {
 }
 
 // take lets a call pass. The breaker is locked and free.
-func (b *Breaker) take(now int64) Permit {
+func (b *Breaker) take(l *level, now int64) {
 	phase := b.phase.Load()
-	permit := b.permit(generation(phase), now)
+	*l = level{breaker: b, generation: generation(phase)}
 	if state(phase) == HalfOpen {
-		permit.call.deadline = later(max(now, b.since), b.rule.HalfOpenMaxWait)
-		b.insert(permit.call)
+		l.deadline = later(max(now, b.since), b.rule.HalfOpenMaxWait)
+		b.insert(l)
 	}
-	return permit
 }
 
 // Reconfigure swaps the rule in place: state, counts, the pause and the deadlines of probes stay. A new length of the window holds for how

@@ -2,6 +2,7 @@ package breaker_test
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,8 +13,9 @@ import (
 
 const goroutines = 32
 
-// together runs f in many goroutines at once, and waits for them.
+// together runs f in many goroutines at once, and waits for them. The system's scheduler interrupts them anywhere, also on few cores.
 func together(f func(i int)) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(goroutines))
 	var ready, all sync.WaitGroup
 	start := make(chan struct{})
 	ready.Add(goroutines)
@@ -46,28 +48,34 @@ func TestNoNumberOfCallersGetsMoreThanHalfOpenCalls(t *testing.T) {
 		}
 	})
 	t.Run("at a time", func(t *testing.T) {
-		l := halfOpened(t, halves)
-		var underWay, most, total atomic.Int64
-		together(func(int) {
-			for range 2000 {
-				permit, ok := l.b.Allow(int64(l.now))
-				if !ok {
-					continue
+		for _, n := range []int{1, 5} {
+			rule := halves
+			rule.HalfOpenCalls = n
+			l := halfOpened(t, rule)
+			var underWay, most, total atomic.Int64
+			together(func(int) {
+				for range 5000 {
+					permit, ok := l.b.Allow(int64(l.now))
+					if !ok {
+						runtime.Gosched()
+						continue
+					}
+					total.Add(1)
+					n := underWay.Add(1)
+					for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+					}
+					runtime.Gosched() // all places are taken most of the time
+					underWay.Add(-1)
+					permit.Done(int64(l.now), ignored)
 				}
-				total.Add(1)
-				n := underWay.Add(1)
-				for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
-				}
-				underWay.Add(-1)
-				permit.Done(int64(l.now), ignored)
+			})
+			if most.Load() > int64(n) || total.Load() < 100 {
+				t.Errorf("%d probes at a time, %d in all; want at most %d at a time, and many", most.Load(), total.Load(), n)
 			}
-		})
-		if most.Load() > 5 || total.Load() < 2000 {
-			t.Errorf("%d probes at a time, %d in all; want at most 5 at a time, and many", most.Load(), total.Load())
+			l.is(breaker.HalfOpen)
+			l.calls(n, success)
+			l.is(breaker.Closed)
 		}
-		l.is(breaker.HalfOpen)
-		l.calls(5, success)
-		l.is(breaker.Closed)
 	})
 	t.Run("by two levels at once, in either order", func(t *testing.T) {
 		for range 200 {
@@ -110,6 +118,32 @@ func TestEveryCallCountsOnceHoweverManyReportIt(t *testing.T) {
 	})
 	if s := b.Status(0); s.Calls != goroutines*each || s.Errors != goroutines*each/2 {
 		t.Errorf("%d calls and %d errors, want %d and %d", s.Calls, s.Errors, goroutines*each, goroutines*each/2)
+	}
+}
+
+// Whoever finds the breaker locked by the call that opens it is from before the transition.
+func TestCallsThatEndAtOnceOpenItOnce(t *testing.T) {
+	for range 20 {
+		var others sync.WaitGroup
+		var permits [goroutines]breaker.Permit
+		transitions := 0
+		b := breaker.New(breaker.Rule{ErrorPercent: 50, MinimumCalls: 1}, func() float64 { // the breaker is locked, and closed still
+			for _, permit := range permits[1:] {
+				others.Go(func() { permit.Done(0, failure) })
+			}
+			for range 100 {
+				runtime.Gosched() // they get as far as the lock
+			}
+			return 0.5
+		}, breaker.OnTransition(func(breaker.State, breaker.State, int64) { transitions++ }))
+		for i := range permits {
+			permits[i], _ = b.Allow(0)
+		}
+		permits[0].Done(0, failure)
+		others.Wait()
+		if s := b.Status(0); s.Opened != 1 || s.State != breaker.Open || s.Calls != 0 || transitions != 1 {
+			t.Fatalf("%+v after %d transitions, want it opened once, and nothing counted since", s, transitions)
+		}
 	}
 }
 

@@ -169,7 +169,9 @@ func TestGobreakerHasOneShareForErrorsAndSlowCalls(t *testing.T) {
 	})
 }
 
-var twoShares = breaker.Rule{ErrorPercent: 50, SlowPercent: 50, SlowAfter: time.Second, MinimumCalls: 100, HalfOpenCalls: 5, Open: 5 * time.Second, Window: forever}
+var twoShares = breaker.Rule{
+	ErrorPercent: 50, SlowPercent: 50, SlowAfter: time.Second, MinimumCalls: 100, HalfOpenCalls: 5, Open: 5 * time.Second, Window: forever,
+}
 
 // eachOfTwoShares are 100 calls of which 30 fail, and 30 others are slow: neither is half of them.
 func eachOfTwoShares(each func(outcome breaker.Outcome, took time.Duration)) {

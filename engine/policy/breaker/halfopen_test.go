@@ -53,6 +53,14 @@ func TestThePauseHasJitterOfATenth(t *testing.T) {
 			}
 		})
 	}
+	t.Run("it ends with time itself", func(t *testing.T) {
+		b := breaker.New(breaker.Rule{ErrorPercent: 1, MinimumCalls: 1, Open: math.MaxInt64}, func() float64 { return 0.9 })
+		permit, _ := b.Allow(5)
+		permit.Done(5, failure)
+		if s := b.Status(6); s.State != breaker.Open || s.OpenUntil != math.MaxInt64 {
+			t.Errorf("%+v, want it open until the last instant", s)
+		}
+	})
 	t.Run("each pause has its own", func(t *testing.T) {
 		values := []float64{0, 0.25, 0.75}
 		b := breaker.New(breaker.Rule{ErrorPercent: 1, MinimumCalls: 1}, func() float64 {

@@ -2,8 +2,8 @@ package breaker
 
 // Permits is leave for one call by two breakers. It is a value like Permit.
 type Permits struct {
-	first, second Permit
-	refuser       *Breaker
+	permit  Permit
+	refuser *Breaker
 }
 
 // AllowBoth asks two breakers whether a call may pass: a command's, and that of the command in a scene. It passes if both let it, and a refusal of one leaves no
@@ -20,7 +20,9 @@ func AllowBoth(now int64, a, b *Breaker) (Permits, bool) {
 	phaseA, phaseB := a.phase.Load(), b.phase.Load()
 	switch {
 	case state(phaseA) == Closed && state(phaseB) == Closed:
-		return Permits{first: a.permit(generation(phaseA), now), second: b.permit(generation(phaseB), now)}, true
+		permit := issue(now)
+		permit.call.levels = [2]level{{breaker: a, generation: generation(phaseA)}, {breaker: b, generation: generation(phaseB)}}
+		return Permits{permit: permit}, true
 	case state(phaseA) == Open && now < a.openUntil.Load():
 		return Permits{refuser: a}, false
 	case state(phaseB) == Open && now < b.openUntil.Load():
@@ -34,7 +36,7 @@ func alone(now int64, b *Breaker) (Permits, bool) {
 	if !ok {
 		return Permits{refuser: b}, false
 	}
-	return Permits{first: permit}, true
+	return Permits{permit: permit}, true
 }
 
 // slowly decides with both locked: a probe that is taken and given back could refuse another caller in between.
@@ -48,7 +50,9 @@ func slowly(now int64, a, b *Breaker) (permits Permits, ok bool) {
 	case !b.free():
 		permits.refuser = b
 	default:
-		permits, ok = Permits{first: a.take(now), second: b.take(now)}, true
+		permits.permit, ok = issue(now), true
+		a.take(&permits.permit.call.levels[0], now)
+		b.take(&permits.permit.call.levels[1], now)
 	}
 	// Hooks run when neither is locked any more.
 	owedA, owedB := len(a.news.owed) > 0, len(b.news.owed) > 0
@@ -79,21 +83,10 @@ func lockBoth(a, b *Breaker) {
 func (p Permits) Refuser() *Breaker { return p.refuser }
 
 // Start says that the call itself begins now, see Permit.Start.
-func (p *Permits) Start(now int64) {
-	p.first.Start(now)
-	p.second.Start(now)
-}
+func (p *Permits) Start(now int64) { p.permit.Start(now) }
 
 // Done reports to both how the call ended, see Permit.Done.
-func (p Permits) Done(now int64, outcome Outcome) {
-	p.first.Done(now, outcome)
-	p.second.Done(now, outcome)
-}
+func (p Permits) Done(now int64, outcome Outcome) { p.permit.Done(now, outcome) }
 
 // Do makes the call and reports its outcome to both, see Permit.Do.
-func (p Permits) Do(clock func() int64, call func() Outcome) {
-	outcome := Failure
-	p.Start(clock())
-	defer func() { p.Done(clock(), outcome) }()
-	outcome = call()
-}
+func (p Permits) Do(clock func() int64, call func() Outcome) { p.permit.Do(clock, call) }

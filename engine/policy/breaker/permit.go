@@ -34,22 +34,26 @@ type Permit struct {
 	started int64
 }
 
-// call is what the copies of a permit share. It belongs to the permit whose ticket it shows, and goes to another one after Done. Whoever takes the ticket owns the
-// call alone, but for a probe: its breaker reads deadline and next, under its lock, until it removes the probe.
+// call is what the copies of a permit share. It belongs to the permit whose ticket it shows, and goes to another one after Done. Whoever takes the ticket
+// owns the call alone, but for a probe: its breaker reads deadline and next, under its lock, until it removes the probe.
 type call struct {
-	ticket     atomic.Uint64
-	breaker    *Breaker
-	generation uint64
-	deadline   int64 // of a probe
-	next       *call
+	ticket atomic.Uint64
+	levels [2]level
 }
 
-// calls are free ones. Nothing in them means anything.
+// level is a call as one of its breakers knows it.
+type level struct {
+	breaker    *Breaker // nil: there is none
+	generation uint64
+	deadline   int64 // of a probe
+	next       *level
+}
+
+// calls are free ones, without levels.
 var calls = sync.Pool{New: func() any { return new(call) }}
 
-func (b *Breaker) permit(generation uint64, now int64) Permit {
+func issue(now int64) Permit {
 	c := calls.Get().(*call)
-	c.breaker, c.generation = b, generation
 	return Permit{call: c, ticket: c.ticket.Load(), started: now}
 }
 
@@ -62,8 +66,12 @@ func (p Permit) Done(now int64, outcome Outcome) {
 	if c == nil || !c.ticket.CompareAndSwap(p.ticket, p.ticket+1) {
 		return
 	}
-	c.breaker.done(c, p.started, now, outcome)
-	c.breaker, c.next = nil, nil
+	for i := range c.levels {
+		if l := &c.levels[i]; l.breaker != nil {
+			l.breaker.done(l, p.started, now, outcome)
+			l.breaker, l.next = nil, nil
+		}
+	}
 	calls.Put(c)
 }
 
@@ -76,9 +84,9 @@ func (p Permit) Do(clock func() int64, call func() Outcome) {
 }
 
 // done counts a call that ended, unless it is from before a transition.
-func (b *Breaker) done(c *call, started, now int64, outcome Outcome) {
+func (b *Breaker) done(l *level, started, now int64, outcome Outcome) {
 	phase := b.phase.Load()
-	if generation(phase) != c.generation || state(phase) == Closed && outcome == Ignored {
+	if generation(phase) != l.generation {
 		return
 	}
 	b.mu.Lock()
@@ -87,7 +95,7 @@ func (b *Breaker) done(c *call, started, now int64, outcome Outcome) {
 	if phase != b.phase.Load() {
 		return
 	}
-	if state(phase) == HalfOpen && !b.remove(c) || outcome == Ignored {
+	if state(phase) == HalfOpen && !b.remove(l) || outcome == Ignored {
 		return
 	}
 	ended := counts{total: 1}

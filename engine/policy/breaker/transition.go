@@ -1,6 +1,9 @@
 package breaker
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // advance makes happen what is due at now. The breaker is locked.
 func (b *Breaker) advance(now int64) {
@@ -65,11 +68,12 @@ func (b *Breaker) pause() time.Duration {
 	if b.random == nil {
 		return open
 	}
-	return open - open/10 + min(time.Duration(float64(open/5)*b.random()), open/5)
+	least := open - open/10
+	return least + min(time.Duration(float64(open/5)*b.random()), open/5, math.MaxInt64-least)
 }
 
 // insert adds a probe. Those before it have the same deadline or an earlier one: a new rule can make later probes due earlier.
-func (b *Breaker) insert(probe *call) {
+func (b *Breaker) insert(probe *level) {
 	at := &b.probes
 	for *at != nil && (*at).deadline <= probe.deadline {
 		at = &(*at).next
@@ -79,7 +83,7 @@ func (b *Breaker) insert(probe *call) {
 }
 
 // remove takes a probe out, and says whether it was there still.
-func (b *Breaker) remove(probe *call) bool {
+func (b *Breaker) remove(probe *level) bool {
 	for at := &b.probes; *at != nil; at = &(*at).next {
 		if *at == probe {
 			*at, probe.next = probe.next, nil
