@@ -28,7 +28,7 @@ type Metrics struct {
 	recording recordingMetrics
 
 	classes   [traffic.Count]class
-	rpcErrors *children[[2]string]
+	rpcErrors [traffic.Count]*children[[2]string]
 	breakers  *children[breakerLabels]
 }
 
@@ -50,8 +50,12 @@ func New() *Metrics {
 	m.registerClasses()
 	m.registerBreakers()
 	rpcErrors := m.counter("proscenium_rpc_errors_total",
-		"Calls that ended in an error, by Connect code. Those that were refused before their scene was known are only here.", "procedure", "code")
-	m.rpcErrors = newChildren(maxRPCErrors, [2]string{"other", "other"}, func(k [2]string) prometheus.Counter { return rpcErrors.WithLabelValues(k[0], k[1]) })
+		"Calls that ended in an error, by Connect code. Those that were refused before their scene was known are only here.", "procedure", "code", "traffic")
+	for _, class := range traffic.All() {
+		m.rpcErrors[class] = newChildren(maxRPCErrors, [2]string{"other", "other"}, func(k [2]string) prometheus.Counter {
+			return rpcErrors.WithLabelValues(k[0], k[1], class.String())
+		})
+	}
 
 	m.config.register(m)
 	m.recording.register(m)
@@ -67,7 +71,9 @@ func (m *Metrics) Handler() http.Handler {
 func (m *Metrics) Families() []Family { return m.families }
 
 // Refused counts a call that ended in an error.
-func (m *Metrics) Refused(procedure, code string) { m.rpcErrors.get([2]string{procedure, code}).Inc() }
+func (m *Metrics) Refused(procedure, code string, class traffic.Class) {
+	m.rpcErrors[class].get([2]string{procedure, code}).Inc()
+}
 
 func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)

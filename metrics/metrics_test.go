@@ -82,7 +82,8 @@ func TestWorkOfTheEngineIsCounted(t *testing.T) {
 	m.Traffic(traffic.Shadow).Refused(policy.Breaker, "tax.rates@cart", false)
 	m.Traffic(traffic.Live).Refused(policy.Limit, "calls/all", true)
 	m.BreakerChanged(policy.Transition{Breaker: "tax.rates@cart", Class: traffic.Shadow, From: "closed", To: "open"})
-	m.Refused("/proscenium.pricing.v1.PricingService/GetPromotionInfo", "unauthenticated")
+	m.Refused("/proscenium.pricing.v1.PricingService/GetPromotionInfo", "unauthenticated", traffic.Live)
+	m.Refused("/proscenium.pricing.v1.PricingService/GetPromotionInfo", "resource_exhausted", traffic.Shadow)
 
 	expect(t, m, `proscenium_stage_duration_seconds_count{stage="tax_selection",traffic="live"}`, `proscenium_stage_duration_seconds_count{stage="tax_selection",traffic="live"} 1`)
 	expect(t, m, `proscenium_dependency_calls_total{command="voucher.best_vouchers",outcome="timeout",traffic="live"}`,
@@ -95,7 +96,8 @@ func TestWorkOfTheEngineIsCounted(t *testing.T) {
 		`proscenium_policy_refusals_total{dry_run="true",layer="limit",policy="calls/all",traffic="live"} 1`)
 	expect(t, m, "proscenium_breaker_transitions_total", `proscenium_breaker_transitions_total{breaker="tax.rates@cart",to="open",traffic="shadow"} 1`)
 	expect(t, m, "proscenium_rpc_errors_total",
-		`proscenium_rpc_errors_total{code="unauthenticated",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo"} 1`)
+		`proscenium_rpc_errors_total{code="resource_exhausted",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo",traffic="shadow"} 1`,
+		`proscenium_rpc_errors_total{code="unauthenticated",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo",traffic="live"} 1`)
 }
 
 func TestClassesOfTrafficAreCountedApart(t *testing.T) {
@@ -270,7 +272,7 @@ func TestEveryFamilyIsExposedAsListed(t *testing.T) {
 	m.Traffic(traffic.Live).RuleError("r")
 	m.Traffic(traffic.Live).Refused(policy.Quota, "q/d", false)
 	m.BreakerChanged(policy.Transition{Breaker: "tax.rates", To: "open"})
-	m.Refused("p", "internal")
+	m.Refused("p", "internal", traffic.Live)
 	m.Applied("v1", time.Unix(0, 0))
 	exposed := map[string]bool{}
 	for _, line := range scrape(t, m, "# TYPE proscenium_") {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
@@ -18,6 +19,7 @@ import (
 	"proscenium/fault"
 	"proscenium/scenes"
 	"proscenium/scenes/reload"
+	"proscenium/traffic"
 )
 
 const (
@@ -55,6 +57,10 @@ type failure struct {
 	violations []*errdetails.BadRequest_FieldViolation
 	// unmet are what is in the way of a failed precondition.
 	unmet []*errdetails.PreconditionFailure_Violation
+	// quotas are the limits that were exceeded.
+	quotas []*errdetails.QuotaFailure_Violation
+	// retryAfter is when another attempt may do better; 0: not known.
+	retryAfter time.Duration
 }
 
 // classify decides what a caller learns of err. An error that is not known to be safe to show becomes an opaque INTERNAL.
@@ -79,6 +85,7 @@ func classify(err error) failure {
 				Field: domainErr.Field, Description: domainErr.Message, Reason: domainErr.Reason,
 			}}
 		}
+		exceeded(&f, domainErr)
 		return f
 	case errors.As(err, &invalid):
 		return violated(invalid)
@@ -142,6 +149,13 @@ func (f *failure) answer() *connect.Error {
 	if len(f.unmet) > 0 {
 		details = append(details, &errdetails.PreconditionFailure{Violations: f.unmet})
 	}
+	if len(f.quotas) > 0 {
+		details = append(details, &errdetails.QuotaFailure{Violations: f.quotas})
+	}
+	if f.retryAfter > 0 {
+		details = append(details, retryInfo(f.retryAfter))
+		answer.Meta()[retryAfterHeader] = []string{field(wholeSeconds(f.retryAfter))}
+	}
 	for _, d := range details {
 		// Packing a well-formed message does not fail; an error without one detail is still an answer.
 		if detail, err := connect.NewErrorDetail(d); err == nil {
@@ -204,7 +218,7 @@ func (r *reporter) fail(ctx context.Context, call failedCall, err error) *connec
 		f.message = "internal error; the server's log has it as error_id=" + id
 		f.metadata = map[string]string{"error_id": id}
 	}
-	r.observe.Refused(call.procedure, f.code.String())
+	r.observe.Refused(call.procedure, f.code.String(), traffic.From(ctx))
 
 	level, lines := slog.LevelDebug, &r.callers
 	if f.serverFault() {
@@ -215,7 +229,12 @@ func (r *reporter) fail(ctx context.Context, call failedCall, err error) *connec
 			r.log.LogAttrs(ctx, level, "request failed", line(ctx, call, f, id, suppressed, err)...)
 		}
 	}
-	return f.answer()
+	answer := f.answer()
+	var told judged
+	if errors.As(err, &told) {
+		tellVerdicts(answer.Meta(), told.verdicts)
+	}
+	return answer
 }
 
 func line(ctx context.Context, call failedCall, f failure, id string, suppressed int64, err error) []slog.Attr {
@@ -233,6 +252,9 @@ func line(ctx context.Context, call failedCall, f failure, id string, suppressed
 	add("trace_id", traceID(ctx, call.header))
 	add("client", call.client)
 	add("scene", call.scene)
+	if class := traffic.From(ctx); class != traffic.Live {
+		add("traffic", class.String())
+	}
 	add("error", err.Error())
 	add("stack", string(call.stack))
 	if suppressed > 0 {

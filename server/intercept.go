@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"connectrpc.com/connect"
+
+	"proscenium/traffic"
 )
 
 // recovered turns a panic into an INTERNAL error: one request fails, the process lives, and the log has the stack.
@@ -42,14 +44,17 @@ func reported(report *reporter) connect.UnaryInterceptorFunc {
 	}
 }
 
-// authenticated finds the caller before the body is read: who has no key costs next to nothing.
+// authenticated finds the caller, and whether the request is of shadow traffic, before the body is read: who has no key costs next to nothing.
 func authenticated(auth *authenticator, report *reporter) connect.RequestGateFunc {
 	return func(ctx context.Context, spec connect.Spec, _ connect.Peer, header http.Header) (context.Context, error) {
 		caller, err := auth.caller(header)
-		if err != nil {
-			return nil, report.fail(ctx, failedCall{procedure: spec.Procedure, header: header}, err)
+		if err == nil {
+			caller, err = auth.classed(caller, header)
 		}
-		return withCaller(ctx, caller), nil
+		if err != nil {
+			return nil, report.fail(ctx, failedCall{procedure: spec.Procedure, header: header, client: caller.Client}, err)
+		}
+		return withCaller(traffic.With(ctx, caller.Class), caller), nil
 	}
 }
 

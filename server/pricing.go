@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect"
 
 	"proscenium/engine"
+	"proscenium/engine/policy/limit"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/scenes"
 )
@@ -26,11 +27,22 @@ type pricing struct{ pricer Pricer }
 func (p pricing) GetPromotionInfo(
 	ctx context.Context, req *connect.Request[pricingv1.GetPromotionInfoRequest],
 ) (*connect.Response[pricingv1.GetPromotionInfoResponse], error) {
-	answer, err := p.pricer.Price(ctx, callerOf(ctx), req.Msg)
-	if err != nil {
+	var verdicts []limit.Verdict
+	caller := callerOf(ctx)
+	caller.Verdicts = &verdicts
+	answer, err := p.pricer.Price(ctx, caller, req.Msg)
+	switch {
+	case err == nil:
+	case len(verdicts) > 0:
+		return nil, judged{err, verdicts}
+	default:
 		return nil, err
 	}
-	return connect.NewResponse(answer), nil
+	res := connect.NewResponse(answer)
+	if len(verdicts) > 0 {
+		tellVerdicts(res.Header(), verdicts)
+	}
+	return res, nil
 }
 
 // DeletePriceStockCache drops cached price + stock records.

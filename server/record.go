@@ -7,6 +7,7 @@ import (
 	"proscenium/engine"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/recording"
+	"proscenium/traffic"
 )
 
 // recorded is a pricer whose requests are recorded, as many as the recorder samples.
@@ -16,9 +17,9 @@ type recorded struct {
 	now      func() time.Time
 }
 
-// Price prices a request, and records it whatever became of it: it was valid.
+// Price prices a request, and records it whatever became of it: it was valid. Shadow requests are not recorded: a recording is what users asked.
 func (p recorded) Price(ctx context.Context, caller engine.Caller, req *pricingv1.GetPromotionInfoRequest) (*pricingv1.GetPromotionInfoResponse, error) {
-	if !p.recorder.Sample() {
+	if caller.Class != traffic.Live || !p.recorder.Sample() {
 		return p.Pricer.Price(ctx, caller, req)
 	}
 	at := p.now()

@@ -26,6 +26,7 @@ import (
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/metrics"
 	"proscenium/recording"
+	"proscenium/traffic"
 )
 
 // recorder records every request below dir.
@@ -257,5 +258,29 @@ func TestTheRecorderEndsWithTheServer(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A recording is what users asked: the requests of a stress test are in none.
+func TestShadowRequestsAreNotRecorded(t *testing.T) {
+	dir := t.TempDir()
+	r, _ := recorder(t, dir, 1, rand.Uint64)
+	f := start(t, &pricer{price: echo}, func(d *Deps) { d.Recorder = r })
+	asked := 0
+	for _, client := range clients(t, f.url) {
+		for _, mark := range []string{"1", "0"} {
+			req := connect.NewRequest(request(nil))
+			req.Header().Set(traffic.Header, mark)
+			if _, err := client.GetPromotionInfo(t.Context(), req); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asked++
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(recordsIn(t, dir)); got != asked {
+		t.Errorf("%d requests are recorded, want the %d of live traffic", got, asked)
 	}
 }

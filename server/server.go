@@ -1,7 +1,7 @@
 // Package server answers Proscenium's services over Connect, gRPC, gRPC-Web and JSON, and the questions of those who operate it on a
 // second port.
 //
-// A call passes, in this order: its size is looked at, its caller is found, panics are caught, the trace begins, errors get their code and
+// A call passes, in this order: its size is looked at, its caller and its class of traffic are found, panics are caught, the trace begins, errors get their code and
 // details, the message is validated; then the engine answers.
 package server
 
@@ -26,6 +26,7 @@ import (
 	"proscenium/codec"
 	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
 	"proscenium/recording"
+	"proscenium/traffic"
 )
 
 const (
@@ -38,7 +39,8 @@ const (
 // Observer counts, for metrics.
 type Observer interface {
 	// Refused is called once for each call that ended in an error, whatever refused it, with the name of its Connect code.
-	Refused(procedure, code string)
+	// class is whose traffic the call was, live where it was refused before that was known.
+	Refused(procedure, code string, class traffic.Class)
 }
 
 // Deps are what a server needs.
@@ -84,7 +86,7 @@ func New(deps Deps) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("trace calls: %w", err)
 		}
-		interceptors = append(interceptors, tracing)
+		interceptors = append(interceptors, tracing, traced())
 	}
 	interceptors = append(interceptors, reported(report), validated(validator))
 
@@ -133,8 +135,8 @@ func crossOrigin(origins []string, next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: connectcors.AllowedMethods(),
-		AllowedHeaders: append(connectcors.AllowedHeaders(), "Authorization", ClientHeader, "Traceparent", "Tracestate"),
-		ExposedHeaders: connectcors.ExposedHeaders(),
+		AllowedHeaders: append(connectcors.AllowedHeaders(), "Authorization", ClientHeader, "Traceparent", "Tracestate", "Baggage", traffic.Header),
+		ExposedHeaders: append(connectcors.ExposedHeaders(), rateLimitHeader, rateLimitPolicyHeader, retryAfterHeader),
 		MaxAge:         int((2 * time.Hour).Seconds()),
 	}).Handler(next)
 }

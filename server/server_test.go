@@ -24,6 +24,7 @@ import (
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
 	"proscenium/scenes"
+	"proscenium/traffic"
 )
 
 // pricer answers by price, under a snapshot with the client shop, which has the credential shop_key.
@@ -63,7 +64,10 @@ type counts struct {
 	calls map[string]int
 }
 
-func (c *counts) Refused(procedure, code string) {
+func (c *counts) Refused(procedure, code string, class traffic.Class) {
+	if class != traffic.Live {
+		code += " " + class.String()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.calls == nil {
