@@ -116,7 +116,8 @@ func (st *state) question() pricecache.Question {
 		}
 		return checkPrices(asked, out)
 	}
-	return pricecache.Question{Load: load, FromMemory: market.price.fromMemory, Personal: refused}
+	inline := market.price.fromMemory && st.guard(PriceQuery) == nil // a policy may wait for Redis
+	return pricecache.Question{Load: load, FromMemory: inline, Personal: refused}
 }
 
 // causeOf is the cause of a degradation that a failed query leads to.

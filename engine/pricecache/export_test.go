@@ -13,3 +13,6 @@ const (
 
 // MarkKey is where the mark of an item is.
 func MarkKey(kind Kind, region string, item int64) string { return markKey(kind, region, item) }
+
+// EmptyMemory drops what memory has, and nothing else.
+func EmptyMemory(v *View) { v.cache.purgeAll() }
