@@ -68,7 +68,7 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, together.close()) }()
+	defer func() { err = errors.Join(err, together.close()) }() //nolint:contextcheck // it ends when ctx has ended
 	system, err := openSystem(source, assembly.Options{
 		Now: time.Now, Observer: observed, Failed: assembly.LogFailures(log, time.Now), Stores: together.stores, Policies: together.policies,
 	}, p.stderr)

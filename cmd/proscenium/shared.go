@@ -22,7 +22,7 @@ import (
 )
 
 // passwordVariable has the password of Redis where no file has. It is no setting: settings are shown.
-const passwordVariable = "PROSCENIUM_REDIS_PASSWORD"
+const passwordVariable = "PROSCENIUM_REDIS_PASSWORD" //nolint:gosec // the name of the variable
 
 // shared is what processes of a fleet have together, and what this one does for it in the background.
 type shared struct {
@@ -54,7 +54,7 @@ func openShared(p process, s *settings.Settings, log *slog.Logger) (*shared, err
 	}
 	h.policies = policy.New(policy.Deps{
 		Now: time.Now, Random: rand.Float64, KV: stores, Fleets: h.fleets, Shedder: h.shedder,
-		Failed: sparse(log, "limits are decided without Redis"),
+		Failed: withoutRedis(log),
 		Transition: func(t policy.Transition) {
 			log.Warn("a breaker changed", slog.String("breaker", t.Breaker), slog.String("traffic", t.Class.String()), slog.String("from", t.From), slog.String("to", t.To))
 		},
@@ -129,8 +129,8 @@ func redisLog(log *slog.Logger, what string, class traffic.Class) func(error) {
 	}
 }
 
-// sparse warns at most once in ten seconds, with how many there were.
-func sparse(log *slog.Logger, message string) func(error) {
+// withoutRedis warns of limits that were decided without Redis, at most once in ten seconds, with how many there were.
+func withoutRedis(log *slog.Logger) func(error) {
 	var mu sync.Mutex
 	var last time.Time
 	var since int
@@ -140,7 +140,7 @@ func sparse(log *slog.Logger, message string) func(error) {
 		if since++; time.Since(last) < 10*time.Second {
 			return
 		}
-		log.Warn(message, slog.Int("count", since), slog.Any("error", err))
+		log.Warn("limits are decided without Redis", slog.Int("count", since), slog.Any("error", err))
 		last, since = time.Now(), 0
 	}
 }

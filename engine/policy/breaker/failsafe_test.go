@@ -1,7 +1,3 @@
-//go:build failsafe
-
-// The comparison with failsafe-go runs with -tags failsafe: the library requires more than the module has.
-
 package breaker_test
 
 import (
