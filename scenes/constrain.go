@@ -165,7 +165,7 @@ func violation(at *source.Place, v *protovalidate.Violation) diag.Diagnostic {
 	case "map.max_pairs":
 		message, hint = fmt.Sprintf("%s has more than %d entries", name, v.RuleValue.Uint()), "take some out"
 	case "required":
-		if hint = "write it"; v.FieldDescriptor.Message() != nil && v.FieldDescriptor.Message().Name() == "Duration" {
+		if v.FieldDescriptor.Message() != nil && v.FieldDescriptor.Message().Name() == "Duration" {
 			hint = fmt.Sprintf("write it with a unit, such as %s: 1s", name)
 		}
 	default:
