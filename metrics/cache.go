@@ -36,7 +36,7 @@ func newCacheFamilies(m *Metrics) *cacheFamilies {
 	}
 }
 
-func (c *cacheMetrics) init(f *cacheFamilies, class string) {
+func (c *cacheMetrics) initCaches(f *cacheFamilies, class string) {
 	for kind, name := range pricecache.KindNames {
 		of := func(level, result string) prometheus.Counter {
 			return f.lookups.WithLabelValues(name, level, result, class)

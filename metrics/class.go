@@ -65,7 +65,7 @@ func (m *Metrics) registerClasses() {
 				c.calls[i][j] = calls.WithLabelValues(command, outcome, label)
 			}
 		}
-		c.cacheMetrics.init(caches, label)
+		c.initCaches(caches, label)
 		c.refusals = newChildren(maxPolicies, refusalLabels{name: "other"}, func(l refusalLabels) prometheus.Counter {
 			return refusals.WithLabelValues(l.layer.String(), l.name, strconv.FormatBool(l.dryRun), label)
 		})

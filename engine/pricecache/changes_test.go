@@ -134,7 +134,7 @@ func TestAChangeStreamThatLosesEventsDropsEverythingOnce(t *testing.T) {
 		publish(t, k, map[string]string{"region": "US", "item_id": "1"})
 		one := start(t, k, c, inRedis, changeStream)
 		one.price(item(9))
-		settled(t, k, item(9))
+		one.settled(k, item(9))
 		c.set(200)
 		if _, err := k.Of(traffic.Live).Delete(t.Context(), "events"); err != nil {
 			t.Fatal(err)

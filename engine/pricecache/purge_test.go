@@ -212,7 +212,7 @@ func TestWhereRedisDoesNotAnswerThePurgeStandsHereAndIsToldLater(t *testing.T) {
 			c := &catalog{price: 100}
 			one, two := start(t, server.Open(impatient), c, inRedis), start(t, server.Open(impatient), c, inRedis)
 			two.price(item(1))
-			settled(t, server.Open(func(o *kv.Options) { o.Prefix = "fleet" }), item(1))
+			two.settled(server.Open(func(o *kv.Options) { o.Prefix = "fleet" }), item(1))
 			one.price(item(1))
 			c.set(200)
 			if failing == "stalled" {
@@ -258,7 +258,7 @@ func TestNothingOfBeforeAPurgeComesBackFromRedisWhileItIsNotTold(t *testing.T) {
 	k := kvtest.At(t, proxy.Addr(), func(o *kv.Options) { o.Timeout, o.Rest, o.Prefix = 200*time.Millisecond, time.Millisecond, "fleet" })
 	one := start(t, k, c, inRedis)
 	one.price(item(1))
-	settled(t, server.Open(func(o *kv.Options) { o.Prefix = "fleet" }), item(1))
+	one.settled(server.Open(func(o *kv.Options) { o.Prefix = "fleet" }), item(1))
 	c.set(200)
 	// The purge fails for its caller; whatever becomes of its exchange, reads follow at once.
 	ctx, cancel := context.WithCancel(t.Context())
@@ -319,7 +319,7 @@ func TestWhoLosesItsPlaceDropsEverything(t *testing.T) {
 				c := &catalog{price: 100}
 				one := start(t, k, c, inRedis)
 				one.price(item(1))
-				settled(t, k, item(1))
+				one.settled(k, item(1))
 				c.set(200)
 				lose(t, k)
 				eventually(t, "everything is dropped, in memory and in Redis", func() bool { return one.price(item(1)) == 200 })
