@@ -132,6 +132,7 @@ func (k *KV) Close() error {
 }
 
 func newStore(class traffic.Class, addresses []string, opts Options) *Store {
+	wait := max(time.Second, opts.Timeout) // contexts end calls, and earlier
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs: addresses, IsClusterMode: opts.Cluster, DB: opts.DB, Username: opts.Username, Password: opts.Password, TLSConfig: opts.TLS,
 		ClientName: opts.Prefix + "-" + class.String(), Dialer: opts.Dial, PoolSize: opts.Connections,
@@ -139,7 +140,7 @@ func newStore(class traffic.Class, addresses []string, opts Options) *Store {
 		MaxRetries: -1, ContextTimeoutEnabled: true, DialerRetries: 1,
 		// No words on connecting that nobody reads, and no watch over servers that move: neither is worth a round trip or a goroutine here.
 		DisableIdentity: true, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-		DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second, PoolTimeout: time.Second,
+		DialTimeout: wait, ReadTimeout: wait, WriteTimeout: wait, PoolTimeout: wait,
 	})
 	return &Store{
 		class: class, client: client, prefix: opts.Prefix + ":" + class.String() + ":", cluster: opts.Cluster, timeout: opts.Timeout,

@@ -44,7 +44,7 @@ func (c *denyCache) find(dimension int, key string, cost, now int64) *denial {
 // remember notes a refusal of Redis, with the time until it is over. asked is from before the call: by that clock it is over no later. Clocks do not run
 // equally fast, which the last part of the time is left out for.
 func (c *denyCache) remember(dimension int, key string, cost, used, asked, reset int64) {
-	sure := min(reset-reset/512, int64(longestDenial))
+	sure := min(reset-max(reset/512, int64(time.Microsecond)), int64(longestDenial))
 	if sure <= 0 {
 		return
 	}

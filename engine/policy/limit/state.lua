@@ -94,6 +94,7 @@ local function settle(d, now)
   else
     -- Whole grains: what is less is lost. Doubles add at most one part in 2^52.
     local elapsed = now - d.latest
+    d.before = d.level
     d.level = math.max(0, d.level - math.floor(elapsed * d.limit * GRAIN / d.window))
     d.marks = math.max(0, d.marks - math.floor(elapsed * d.soft * GRAIN / d.window))
   end
@@ -171,11 +172,11 @@ local function reset(d, now)
   return d.limit > 0 and math.ceil(math.min(d.level, GRAIN) / GRAIN / d.limit * d.window) or 0
 end
 
--- reset_for is when n fit that do not now, and nothing else came between.
+-- reset_for is when n fit that do not now, and nothing else came between: to the microsecond, for until then refusals are not asked for again.
 local function reset_for(d, n, now)
   if d.kind == 'g' then
-    local over = d.level + n * GRAIN - d.burst * GRAIN + 1
-    return math.ceil(over / GRAIN / d.limit * d.window) + 1
+    local over = d.before + n * GRAIN - d.burst * GRAIN
+    return math.max(d.latest + math.ceil(over * d.window / (d.limit * GRAIN)) - now, 1)
   elseif d.kind == 'f' then
     return d.start + d.window - now
   end

@@ -13,8 +13,10 @@ type tally struct {
 	at    int64 // the latest reading: those of concurrent callers come out of order
 	count int64 // requests in the window
 	start int64 // of a fixed window
-	level int64 // of a flow, in grains
-	marks int64 // of its soft bucket
+	// Of a flow: the levels of its bucket and of its soft bucket, in grains, now and when something came last. Only then what is less than a grain is
+	// lost, and not with each question.
+	level, marks, levelThen, marksThen int64
+	then                               int64
 	// held requests count, and may be given back; the other tallies of their decision are still asked.
 	held int64
 	// slots is a ring, from the oldest; those of a sliding window.
@@ -35,8 +37,7 @@ type reading struct {
 
 // settle forgets what counts no longer. The reading of the clock that counts is t.at.
 func (t *tally) settle(r *rule, now int64) {
-	elapsed := now - t.at
-	if elapsed <= 0 {
+	if now <= t.at {
 		return
 	}
 	t.at = now
@@ -55,9 +56,9 @@ func (t *tally) settle(r *rule, now int64) {
 			t.count = 0
 		}
 	case flow:
-		t.level = drain(t.level, elapsed, r.Limit, r.window)
-		if t.marks > 0 {
-			t.marks = drain(t.marks, elapsed, r.Soft, r.window)
+		t.level = drain(t.levelThen, now-t.then, r.Limit, r.window)
+		if t.marksThen > 0 {
+			t.marks = drain(t.marksThen, now-t.then, r.Soft, r.window)
 		}
 	}
 }
@@ -87,7 +88,7 @@ func (t *tally) ask(r *rule, n int64) reading {
 		a.used = (level + grain - 1) / grain
 		switch {
 		case level+n*grain > full || r.Limit == 0:
-			a.outcome, a.reset = Refused, r.flows(level+n*grain-full)
+			a.outcome, a.reset = Refused, max(r.flows(t.levelThen+(t.held+n)*grain-full)-(t.at-t.then), 1)
 		case r.Soft > 0 && t.marks+(t.held+n)*grain > full:
 			a.outcome = Soft
 		}
@@ -160,6 +161,7 @@ func (t *tally) add(r *rule, n int64) {
 			t.marks += n * grain
 		}
 		t.level += n * grain
+		t.levelThen, t.marksThen, t.then = t.level, t.marks, t.at
 	}
 }
 

@@ -294,3 +294,31 @@ func TestAReloadOfALocalLimitKeepsWhatWasConsumed(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A flow whose grains take milliseconds is asked each microsecond, and flows all the same.
+func TestAFlowIsNotHeldUpByQuestions(t *testing.T) {
+	r := limit.Rule{Dimension: "d", Window: time.Hour, Limit: 1, Burst: 1}
+	local := limit.NewLocal("test", r, false)
+	k, server := kvtest.Steered(t, time.UnixMicro(1_700_000_000_000_000))
+	inRedis := func(now int64) limit.Verdict {
+		l := limit.NewKeyed("test", traffic.Live, []limit.Rule{r}, false, limit.Deps{
+			Store: k.Of(traffic.Live), Failed: func(err error) { t.Error(err) },
+		})
+		return l.Take(t.Context(), now, []string{""}, 1)
+	}
+	local.Take(0, 1)
+	inRedis(0)
+	now := int64(time.Hour - time.Millisecond)
+	server.Advance(time.Duration(now))
+	for range 999 {
+		now += int64(time.Microsecond)
+		server.Advance(time.Microsecond)
+		if v, w := local.Take(now, 1), inRedis(now); v.Outcome != limit.Refused || w.Outcome != limit.Refused {
+			t.Fatalf("%v early: %+v, %+v", time.Hour-time.Duration(now), v, w)
+		}
+	}
+	server.Advance(time.Microsecond)
+	if v, w := local.Take(int64(time.Hour), 1), inRedis(int64(time.Hour)); v.Outcome != limit.OK || w.Outcome != limit.OK {
+		t.Errorf("%v in the process, %v in Redis", v.Outcome, w.Outcome)
+	}
+}
