@@ -61,6 +61,11 @@ func (c *caller) do(keep func([]byte)) error {
 		rest, _ := io.ReadAll(io.LimitReader(c.reader, int64(c.reader.Buffered())))
 		return fmt.Errorf("the server answered %s %s", bytes.TrimSpace(status), rest)
 	}
+	return c.body(keep)
+}
+
+// body reads the header of an answer and what follows it.
+func (c *caller) body(keep func([]byte)) error {
 	length, chunked, err := c.header()
 	if err != nil {
 		return err

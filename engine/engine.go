@@ -117,6 +117,8 @@ type Caller struct {
 	Class traffic.Class
 	// Verdicts, unless nil, is filled with what the limits around the request said, in the order in which they were asked, whether or not one refused.
 	Verdicts *[]limit.Verdict
+	// Draw, from 1 to shed.Draws, is the number that the request drew: by it a part of a priority is refused under load. 0: it is drawn when it is needed.
+	Draw uint8
 	// Trace returns the trace, also where the request does not ask for it or the scene keeps it from its callers: for those who have the
 	// configuration's files anyway.
 	Trace bool
@@ -159,7 +161,7 @@ func (st *state) price(caller Caller, now time.Time) (*pricingv1.GetPromotionInf
 	if err != nil {
 		return nil, err
 	}
-	if err := st.admit(client, caller.Verdicts); err != nil {
+	if err := st.admit(client, caller.Draw, caller.Verdicts); err != nil {
 		return nil, err
 	}
 	st.holdVouchers()

@@ -60,7 +60,7 @@ func (st *state) guard(c Command) *policy.Outbound {
 }
 
 // admit asks the policies around the request. client is that of the caller, nil where there is none.
-func (st *state) admit(client *scenes.Client, verdicts *[]limit.Verdict) error {
+func (st *state) admit(client *scenes.Client, draw uint8, verdicts *[]limit.Verdict) error {
 	requests := st.scene.guards[st.class].requests
 	if requests == nil {
 		return nil
@@ -69,7 +69,7 @@ func (st *state) admit(client *scenes.Client, verdicts *[]limit.Verdict) error {
 	if in == nil {
 		return nil
 	}
-	entry, refused := in.Enter(st.ctx, &st.input, inbound{st})
+	entry, refused := in.EnterDrawn(st.ctx, &st.input, draw, inbound{st})
 	if verdicts != nil {
 		*verdicts = append(*verdicts, st.limits...)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"proscenium/engine"
+	"proscenium/engine/policy/shed"
 	"proscenium/fault"
 	"proscenium/scenes"
 )
@@ -49,6 +50,8 @@ type authenticator struct {
 type clientIndex struct {
 	snap         *scenes.Snapshot
 	byCredential map[string]string
+	// priorities are the highest that requests of the clients can have.
+	priorities map[string]shed.Priority
 }
 
 func newAuthenticator(access Access, now func() time.Time, snapshot func() *scenes.Snapshot) (*authenticator, error) {
@@ -119,9 +122,10 @@ func (a *authenticator) index() *clientIndex {
 	if index := a.clients.Load(); index != nil && index.snap == snap {
 		return index
 	}
-	index := &clientIndex{snap: snap, byCredential: make(map[string]string)}
+	index := &clientIndex{snap: snap, byCredential: make(map[string]string), priorities: make(map[string]shed.Priority)}
 	if snap != nil {
 		for name, client := range snap.Clients {
+			index.priorities[name] = highestPriority(client)
 			for _, id := range client.CredentialIDs {
 				index.byCredential[id] = name
 			}
@@ -129,6 +133,14 @@ func (a *authenticator) index() *clientIndex {
 	}
 	a.clients.Store(index)
 	return index
+}
+
+// priority is the highest that a request of a client can have. That of a call without a client depends on its scene alone, and may be any.
+func (a *authenticator) priority(client string) shed.Priority {
+	if p, known := a.index().priorities[client]; known {
+		return p
+	}
+	return shed.Critical
 }
 
 type callerKey struct{}

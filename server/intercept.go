@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"proscenium/gen/proscenium/pricing/v1/pricingv1connect"
 	"proscenium/traffic"
 )
 
@@ -45,11 +46,15 @@ func reported(report *reporter) connect.UnaryInterceptorFunc {
 }
 
 // authenticated finds the caller, and whether the request is of shadow traffic, before the body is read: who has no key costs next to nothing.
-func authenticated(auth *authenticator, report *reporter) connect.RequestGateFunc {
+// Price requests that the process has no room for end here, too: reading them would cost what others need.
+func authenticated(auth *authenticator, admission *admission, report *reporter) connect.RequestGateFunc {
 	return func(ctx context.Context, spec connect.Spec, _ connect.Peer, header http.Header) (context.Context, error) {
 		caller, err := auth.caller(header)
 		if err == nil {
 			caller, err = auth.classed(caller, header)
+		}
+		if err == nil && spec.Procedure == pricingv1connect.PricingServiceGetPromotionInfoProcedure {
+			err = admission.enter(ctx, &caller, auth.priority(caller.Client))
 		}
 		if err != nil {
 			return nil, report.fail(ctx, failedCall{procedure: spec.Procedure, header: header, client: caller.Client}, err)

@@ -51,6 +51,8 @@ type Deps struct {
 	Log      *slog.Logger
 	Observer Observer
 	Now      func() time.Time
+	// Room may refuse price requests before they are read; nil: none is.
+	Room Room
 	// Tracer makes a span of each call; nil: no tracing, at no cost.
 	Tracer trace.TracerProvider
 	// Recorder records price requests; nil: none is.
@@ -101,7 +103,7 @@ func New(deps Deps) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(pricingv1connect.NewPricingServiceHandler(pricing{pricer}, transport,
-		connect.WithRequestGate(authenticated(auth, report)),
+		connect.WithRequestGate(authenticated(auth, newAdmission(deps.Room), report)),
 		connect.WithInterceptors(interceptors...),
 		connect.WithCodec(lateCodec{codec.New()}),
 		connect.WithCodec(lateCodec{codec.NewJSON("json")}),

@@ -86,7 +86,7 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, endRecording()) }()
-	main, err := newServer(s, system, observed, ready, log, tracer, recorder) //nolint:contextcheck // streams end with the shutdown, not with ctx
+	main, err := newServer(s, system, together.shedder, observed, ready, log, tracer, recorder) //nolint:contextcheck // streams end with the shutdown, not with ctx
 	if err != nil {
 		return err
 	}
@@ -132,11 +132,11 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 }
 
 func newServer(
-	s *settings.Settings, system *assembly.System, observed *metrics.Metrics, ready *server.Readiness, log *slog.Logger, tracer *sdktrace.TracerProvider,
+	s *settings.Settings, system *assembly.System, room server.Room, observed *metrics.Metrics, ready *server.Readiness, log *slog.Logger, tracer *sdktrace.TracerProvider,
 	recorder *recording.Recorder,
 ) (*server.Server, error) {
 	deps := server.Deps{
-		Pricer: system.Engine, Ready: ready, Log: log, Observer: observed, Now: time.Now, Origins: s.Origins(),
+		Pricer: system.Engine, Room: room, Ready: ready, Log: log, Observer: observed, Now: time.Now, Origins: s.Origins(),
 		Recorder: recorder, Access: server.Access{Required: s.AccessRequired()},
 	}
 	if tracer != nil {

@@ -31,11 +31,15 @@ func (r *Registry) Apply(snap *scenes.Snapshot) (*Set, error) {
 		r.applyLimits(set, class)
 		r.applyBulkheads(set, class)
 	}
-	if spec := snap.Policies.Shedding; spec != nil && r.deps.Shedder != nil {
-		set.shedder = r.deps.Shedder
-		r.deps.Shedder.Reconfigure(shed.Rule{
-			MaxConcurrent: int(spec.GetMaxConcurrent()), ShadowMaxConcurrent: int(spec.GetShadowMaxConcurrent()), TargetWait: spec.GetTargetLatency().AsDuration(),
-		})
+	if r.deps.Shedder != nil {
+		rule := shed.Rule{Off: true}
+		if spec := snap.Policies.Shedding; spec != nil {
+			set.shedder = r.deps.Shedder
+			rule = shed.Rule{
+				MaxConcurrent: int(spec.GetMaxConcurrent()), ShadowMaxConcurrent: int(spec.GetShadowMaxConcurrent()), TargetWait: spec.GetTargetLatency().AsDuration(),
+			}
+		}
+		r.deps.Shedder.Reconfigure(rule)
 	}
 	r.applied = set
 	return set, nil

@@ -43,6 +43,11 @@ func (e Entry) Leave() {
 // Enter asks all policies in their order: the client's quota, the limits of all requests, those of the scene, its queue, and whether there is room. What
 // limits counted before another policy refused stays counted.
 func (in *Inbound) Enter(ctx context.Context, input *rules.Input, listener Listener) (Entry, *Refusal) {
+	return in.EnterDrawn(ctx, input, 0, listener)
+}
+
+// EnterDrawn is Enter for a request that drew its number already, from 1 to shed.Draws.
+func (in *Inbound) EnterDrawn(ctx context.Context, input *rules.Input, draw uint8, listener Listener) (Entry, *Refusal) {
 	if len(in.limits) > 0 {
 		now := in.registry.nanos()
 		for i := range in.limits {
@@ -60,7 +65,10 @@ func (in *Inbound) Enter(ctx context.Context, input *rules.Input, listener Liste
 	if in.shedder == nil {
 		return Entry{}, nil
 	}
-	if !in.shedder.Enter(in.class, in.priority, uint8(in.registry.deps.Random()*shed.Draws)) {
+	if draw == 0 {
+		draw = uint8(in.registry.deps.Random() * shed.Draws)
+	}
+	if !in.shedder.Enter(in.class, in.priority, draw) {
 		return Entry{}, &Refusal{Layer: Shedding, Key: in.priority.String(), Subject: "service"}
 	}
 	return Entry{in.shedder, in.class}, nil

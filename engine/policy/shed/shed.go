@@ -52,6 +52,8 @@ func level(class traffic.Class, p Priority, draw uint8) int {
 
 // Rule is what a process has room for.
 type Rule struct {
+	// Off refuses nobody.
+	Off bool
 	// MaxConcurrent bounds the live requests under way at once; 0: no bound. The lower priorities may have a part of it: low 70%, normal 80%, high 90%.
 	MaxConcurrent int
 	// ShadowMaxConcurrent bounds the shadow requests likewise; 0: a quarter of MaxConcurrent.
@@ -76,6 +78,7 @@ func room(most int64, p Priority) int64 {
 
 // Shedder decides who goes in. It is safe for concurrent use. Live verdicts never depend on how many shadow requests are under way.
 type Shedder struct {
+	off     atomic.Bool
 	cutoff  atomic.Int32
 	bounds  [traffic.Count]atomic.Int64 // 0: none
 	target  atomic.Int64
@@ -99,6 +102,11 @@ func New(rule Rule) *Shedder {
 
 // Reconfigure changes the rule in place: who is under way, and the cutoff, stay.
 func (s *Shedder) Reconfigure(rule Rule) {
+	if rule.Off {
+		rule = Rule{Off: true}
+		s.cutoff.Store(0)
+	}
+	s.off.Store(rule.Off)
 	if rule.TargetWait <= 0 {
 		rule.TargetWait = DefaultTargetWait
 	}

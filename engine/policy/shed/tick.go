@@ -35,6 +35,9 @@ func (s *Shedder) Tick(now int64, wait time.Duration) {
 		}
 		total += s.pending[l]
 	}
+	if s.off.Load() {
+		wait = 0
+	}
 	waits := wait > time.Duration(s.target.Load())
 	if total < fewest && time.Duration(now-s.since) < patience {
 		return
