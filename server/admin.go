@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"proscenium/scenes"
@@ -70,6 +71,8 @@ type AdminDeps struct {
 	Config  func() ConfigStatus
 	// Services are mounted beside the pages; nil: none are.
 	Services *AdminServices
+	// Policies are shown by a page; nil: there is none.
+	Policies Policies
 }
 
 // Admin is the handler of the admin port. It has no access control: keep the port to those who operate the process.
@@ -98,8 +101,19 @@ func Admin(deps AdminDeps) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusOK, "/metrics\n/healthz\n/readyz\n/configz\n/debug/pprof/")
+		pages := "/metrics\n/healthz\n/readyz\n/configz\n"
+		if deps.Policies != nil {
+			pages += "/policyz\n"
+		}
+		pages += "/debug/pprof/"
+		if deps.Services != nil {
+			pages += "\nby POST: " + strings.Join(deps.Services.names, ", ")
+		}
+		plain(w, http.StatusOK, pages)
 	})
+	if deps.Policies != nil {
+		mux.HandleFunc("GET /policyz", policyz(deps.Policies))
+	}
 	if deps.Services != nil {
 		mux.Handle("POST /", deps.Services)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,18 +47,23 @@ type AdminServicesDeps struct {
 	Log      *slog.Logger
 	Observer Observer
 	Now      func() time.Time
+	// Operations are what OperationsService answers from; nil: it is not served.
+	Operations *OperationsDeps
 }
 
-// AdminServices answer ConfigService, health and reflection on the admin port, over Connect, gRPC, gRPC-Web and JSON.
+// AdminServices answer ConfigService, OperationsService, health and reflection on the admin port, over Connect, gRPC, gRPC-Web and JSON.
 type AdminServices struct {
 	handler http.Handler
 	stop    context.CancelFunc
+	names   []string
 }
 
 // NewAdminServices makes the services. It fails where constraints do not compile.
 func NewAdminServices(deps AdminServicesDeps) (*AdminServices, error) {
 	validator, err := protovalidate.New(protovalidate.WithDisableLazy(), protovalidate.WithMessages(
 		&adminv1.GetSnapshotRequest{}, &adminv1.ValidateRequest{}, &adminv1.ListVersionsRequest{}, &adminv1.WatchRequest{}, &adminv1.RollbackRequest{},
+		&adminv1.SetDowngradeRequest{}, &adminv1.ListDowngradesRequest{}, &adminv1.ListLimitsRequest{}, &adminv1.ListBreakersRequest{}, &adminv1.ListClientsRequest{},
+		&adminv1.PurgeShadowDataRequest{}, &adminv1.QueryAuditLogRequest{},
 	))
 	if err != nil {
 		return nil, fmt.Errorf("compile the constraints of requests: %w", err)
@@ -70,23 +76,36 @@ func NewAdminServices(deps AdminServicesDeps) (*AdminServices, error) {
 		configuration: deps.Configuration, source: deps.Source, now: deps.Now,
 		watchers: &watchers{now: deps.Now}, validating: make(chan struct{}, validationsAtOnce),
 	}
-	configs := func(most bound) http.Handler {
-		_, h := adminv1connect.NewConfigServiceHandler(service, append(transportOf(report, most),
+	if deps.Operations != nil {
+		service.audit = deps.Operations.Audit
+	}
+	options := func(most bound) []connect.HandlerOption {
+		return append(transportOf(report, most),
 			connect.WithInterceptors(recovered(report), reported(report), validated(validator), streams{report, validator}),
 			connect.WithCodec(lateCodec{codec.New()}),
 			connect.WithCodec(lateCodec{codec.NewJSON("json")}),
 			connect.WithCodec(lateCodec{codec.NewJSON("json; charset=utf-8")}),
 			connect.WithReadMaxBytes(0), // sized and gzip bound what is read, and say so with a reason
-		)...)
+		)
+	}
+	configs := func(most bound) http.Handler {
+		_, h := adminv1connect.NewConfigServiceHandler(service, options(most)...)
 		return sized(report, most, h)
 	}
 	names := []string{adminv1connect.ConfigServiceName}
-	reflector := grpcreflect.NewStaticReflector(adminv1connect.ConfigServiceName, grpchealth.HealthV1ServiceName)
+	if deps.Operations != nil {
+		names = append(names, adminv1connect.OperationsServiceName)
+	}
+	reflector := grpcreflect.NewStaticReflector(slices.Concat(names, []string{grpchealth.HealthV1ServiceName})...)
 	ending, stop := context.WithCancel(context.Background())
 
 	mux := http.NewServeMux()
 	mux.Handle("POST /"+adminv1connect.ConfigServiceName+"/", configs(ofOperators))
 	mux.Handle("POST "+adminv1connect.ConfigServiceValidateProcedure, few(report, validationsWaiting, configs(ofCandidates)))
+	if deps.Operations != nil {
+		path, h := adminv1connect.NewOperationsServiceHandler(&operationsService{*deps.Operations, deps.Now}, options(ofOperators)...)
+		mux.Handle("POST "+path, sized(report, ofOperators, h))
+	}
 	for _, h := range []func() (string, http.Handler){
 		func() (string, http.Handler) {
 			return grpchealth.NewHandler(&health{ready: deps.Ready, services: names}, transportOf(report, ofOperators)...)
@@ -101,7 +120,7 @@ func NewAdminServices(deps AdminServicesDeps) (*AdminServices, error) {
 		path, handler := h()
 		mux.Handle("POST "+path, sized(report, ofOperators, handler))
 	}
-	return &AdminServices{handler: sameOrigin(report, endingWith(ending, mux)), stop: stop}, nil
+	return &AdminServices{handler: sameOrigin(report, endingWith(ending, mux)), stop: stop, names: names}, nil
 }
 
 // EndStreams ends the streams that are open, and those that open later; other calls are ended, too.

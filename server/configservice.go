@@ -37,6 +37,7 @@ type configService struct {
 	source        string
 	now           func() time.Time
 	watchers      *watchers
+	audit         AuditLog // nil: there is none
 	// validating has room for as many candidates as are checked at once.
 	validating chan struct{}
 }
@@ -187,6 +188,7 @@ func (c *configService) Rollback(
 	ctx context.Context, req *connect.Request[adminv1.RollbackRequest],
 ) (*connect.Response[adminv1.RollbackResponse], error) {
 	status, err := c.configuration.Rollback(ctx, req.Msg.GetVersion(), req.Msg.GetReason())
+	c.audited(req.Msg.GetVersion(), req.Msg.GetReason(), req.Peer().Addr, err)
 	if err != nil {
 		return nil, err
 	}

@@ -101,22 +101,36 @@ func operate(t *testing.T, first []source.File, kept *history.History) *operated
 
 func (o *operated) serve(t *testing.T, configuration Configuration) {
 	t.Helper()
-	services, err := NewAdminServices(AdminServicesDeps{
+	o.serveWith(t, configuration, func(*AdminServicesDeps) {})
+}
+
+func (o *operated) serveWith(t *testing.T, configuration Configuration, change func(*AdminServicesDeps)) {
+	t.Helper()
+	deps := AdminServicesDeps{
 		Configuration: configuration, Source: "/etc/market", Ready: &o.ready, Observer: &o.counts, Now: time.Now,
 		Log: slog.New(slog.NewJSONHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}
+	change(&deps)
+	services, err := NewAdminServices(deps)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.services = services
 	test := httptest.NewUnstartedServer(Admin(AdminDeps{
-		Ready: &o.ready, Metrics: http.NotFoundHandler(), Config: func() ConfigStatus { return ConfigStatus{} }, Services: services,
+		Ready: &o.ready, Metrics: http.NotFoundHandler(), Config: func() ConfigStatus { return ConfigStatus{} }, Services: services, Policies: policiesOf(deps),
 	}))
 	test.Config.Protocols = bothProtocols()
 	test.Start()
 	t.Cleanup(test.Close)
 	t.Cleanup(services.EndStreams)
 	o.url = test.URL
+}
+
+func policiesOf(deps AdminServicesDeps) Policies {
+	if deps.Operations == nil {
+		return nil
+	}
+	return deps.Operations.Policies
 }
 
 // edit puts files and returns how their load ended.

@@ -98,7 +98,14 @@ func procedureOf(path string) string {
 		adminv1connect.ConfigServiceValidateProcedure,
 		adminv1connect.ConfigServiceListVersionsProcedure,
 		adminv1connect.ConfigServiceWatchProcedure,
-		adminv1connect.ConfigServiceRollbackProcedure:
+		adminv1connect.ConfigServiceRollbackProcedure,
+		adminv1connect.OperationsServiceSetDowngradeProcedure,
+		adminv1connect.OperationsServiceListDowngradesProcedure,
+		adminv1connect.OperationsServiceListLimitsProcedure,
+		adminv1connect.OperationsServiceListBreakersProcedure,
+		adminv1connect.OperationsServiceListClientsProcedure,
+		adminv1connect.OperationsServicePurgeShadowDataProcedure,
+		adminv1connect.OperationsServiceQueryAuditLogProcedure:
 		return path
 	default:
 		return otherProcedure
