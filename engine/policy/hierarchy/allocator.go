@@ -212,7 +212,7 @@ func (a *allocator) grantsFor(p *peer, instances int, holding bool) []byte {
 			l.encode(account, &g.resources[len(g.resources)-1])
 		}
 	}
-	return g.append(nil)
+	return g.encode()
 }
 
 // strangers is whose row keeps the safe shares of processes that the exchange forgot, for the next allocator. No process has this number.
@@ -227,7 +227,7 @@ func (a *allocator) noteStrangers(now int64) {
 		}
 	}
 	if len(g.resources) > 0 {
-		a.rows = append(a.rows, row{id: strangers, data: g.append(nil)})
+		a.rows = append(a.rows, row{id: strangers, data: g.encode()})
 		a.noted = true
 	} else if a.noted || a.inherited[strangers] != nil {
 		a.forget = append(a.forget, strangers)

@@ -15,11 +15,15 @@ func onEachExchange(t *testing.T, run func(t *testing.T, x exchange)) {
 	timing := DefaultTiming()
 	timing.Term = time.Minute
 	t.Run("memory", func(t *testing.T) { run(t, newMemory(func() int64 { return 1 }, timing.Term)) })
-	kvtest.Both(t, func(t *testing.T, k *kv.KV) { run(t, &redisExchange{store: k.Of(traffic.Live), timing: &timing}) })
+	kvtest.Both(t, func(t *testing.T, k *kv.KV) {
+		t.Helper()
+		run(t, &redisExchange{store: k.Of(traffic.Live), timing: &timing})
+	})
 }
 
 func TestTheExchange(t *testing.T) {
 	onEachExchange(t, func(t *testing.T, x exchange) {
+		t.Helper()
 		ask := func(r request) *response {
 			t.Helper()
 			answer, err := x.do(t.Context(), &r)

@@ -40,7 +40,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // started runs a fleet until the test ends, or the function that is returned is called.
-func started(t *testing.T, f *Fleet, run func(context.Context)) (end func()) {
+func started(t *testing.T, run func(context.Context)) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -88,7 +88,7 @@ func TestAProcessAloneHasItsGrantsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	end := started(t, f, f.Run)
+	end := started(t, f.Run)
 	eventually(t, "a grant", func() bool { return status(f, "voucher", "high").State == Granted })
 	t.Logf("a grant after %s", time.Since(began))
 	if got := status(f, "voucher", "high"); got.Rate < rps(2) || got.Epoch == 0 || got.LeaseLeft <= 0 {
@@ -350,7 +350,7 @@ func TestProcessesShareACapacityThroughRedisThatIsKilledAndOneThatFallsSilent(t 
 	}
 	watch(t, "voucher", fleets, contended().Share.Max)
 	for i, f := range fleets {
-		ends[i] = started(t, f, f.work) // without a goodbye
+		ends[i] = started(t, f.work) // without a goodbye
 		asks(t, f, "voucher", 0, 100)
 	}
 	granted := func(of []*Fleet, least share.Rate) func() bool {
@@ -408,7 +408,7 @@ func TestAStalledRedisIsAsGoodAsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	watch(t, "voucher", []*Fleet{f}, contended().Share.Max)
-	started(t, f, f.Run)
+	started(t, f.Run)
 	asks(t, f, "voucher", 1, 100)
 	eventually(t, "a grant", func() bool { return status(f, "voucher", "low").Rate >= rps(60) })
 	server.Stall()
@@ -433,7 +433,7 @@ func TestAGoodbyeThroughRedis(t *testing.T) {
 	}
 	watch(t, "voucher", fleets, contended().Share.Max)
 	for _, f := range fleets {
-		ends = append(ends, started(t, f, f.Run))
+		ends = append(ends, started(t, f.Run))
 		asks(t, f, "voucher", 0, 200)
 	}
 	eventually(t, "both are granted", func() bool {

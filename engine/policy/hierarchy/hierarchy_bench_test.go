@@ -93,7 +93,7 @@ func file(a *allocator, reports *response, seq uint64) {
 				key: key, want: share.Rate((i*7919+q*104729+int(seq)*31)%20_000) + 1, starving: (i+q)%17 == 0, used: 9_000, grant: 9_000, safe: 5_000,
 			})
 		}
-		reports.reports[i].seq, reports.reports[i].data = seq, said.append(nil)
+		reports.reports[i].seq, reports.reports[i].data = seq, said.encode()
 	}
 }
 

@@ -56,9 +56,9 @@ func (m *memory) do(_ context.Context, r *request) (*response, error) {
 			return &response{}, nil
 		}
 		m.until = m.now() + m.term
-		answer := &response{ok: true, reports: rowsById(m.reports)}
+		answer := &response{ok: true, reports: rowsByID(m.reports)}
 		if r.withGrants {
-			answer.grants = rowsById(m.grants)
+			answer.grants = rowsByID(m.grants)
 		}
 		return answer, nil
 	case opPublish:
@@ -85,7 +85,7 @@ func (m *memory) do(_ context.Context, r *request) (*response, error) {
 	}
 }
 
-func rowsById(rows map[uint64]row) []row {
+func rowsByID(rows map[uint64]row) []row {
 	out := make([]row, 0, len(rows))
 	for _, id := range slices.Sorted(maps.Keys(rows)) {
 		out = append(out, rows[id])

@@ -34,7 +34,6 @@ type world struct {
 	noHold   bool // hand over at once
 	goOn     bool // after an invariant is broken
 	check    *checker
-	faults   int64 // when the last fault happened
 }
 
 // node is a process.
@@ -48,6 +47,7 @@ type node struct {
 	member     *Member
 	dead, left bool
 	cutOff     bool
+	deaf       bool // it is heard, and hears nothing
 	paused     bool
 	asking     int // the request that is under way; 0: none
 	asked      int64
@@ -174,7 +174,9 @@ func (n *node) ask(now int64, q *request) {
 	sent.forget = append([]uint64(nil), q.forget...)
 	n.w.send(n, func() {
 		r, _ := n.w.exchange.do(context.Background(), &sent)
-		n.w.send(n, func() { n.answer(mine, &sent, r) })
+		if !n.deaf {
+			n.w.send(n, func() { n.answer(mine, &sent, r) })
+		}
 	})
 	n.w.after(patience, func() { n.answer(mine, &sent, nil) })
 }
@@ -239,7 +241,7 @@ func (n *node) traffic() {
 	n.w.after(beat, n.traffic)
 }
 
-func (n *node) crash() { n.dead = true; n.w.faults = n.w.now }
+func (n *node) crash() { n.dead = true }
 
 // leave says goodbye, which may be lost.
 func (n *node) leave() {
@@ -247,7 +249,6 @@ func (n *node) leave() {
 	q := n.station.leave(n.clock())
 	n.w.send(n, func() { _, _ = n.w.exchange.do(context.Background(), q) })
 	n.dead = true
-	n.w.faults = n.w.now
 }
 
 // inForce is what the node may let through now, by queue and in all.

@@ -82,7 +82,6 @@ var scenarios = []scenario{
 }
 
 func (w *world) comeOrGo() {
-	w.faults = w.now
 	nodes := w.alive()
 	if len(nodes) < 2 || len(nodes) < 6 && w.rng.IntN(2) == 0 {
 		w.start(w.between(0, 30), w.between(0, 40), w.between(0, 20))
@@ -100,12 +99,15 @@ func (w *world) comeOrGo() {
 }
 
 func (w *world) cut(n *node, d int64) {
-	n.cutOff = true
-	w.after(d, func() { n.cutOff = false; w.faults = w.now })
+	if w.rng.IntN(3) == 0 {
+		n.deaf = true
+	} else {
+		n.cutOff = true
+	}
+	w.after(d, func() { n.cutOff, n.deaf = false, false })
 }
 
 func (w *world) failSomething() {
-	w.faults = w.now
 	switch w.rng.IntN(6) {
 	case 0:
 		if n := w.leader(); n != nil {
@@ -119,7 +121,7 @@ func (w *world) failSomething() {
 	case 2:
 		if n := w.leader(); n != nil {
 			n.paused = true
-			w.after(w.between(sec/10, 5*sec), func() { n.paused = false; w.faults = w.now; n.pump() })
+			w.after(w.between(sec/10, 5*sec), func() { n.paused = false; n.pump() })
 		}
 	case 3:
 		w.exchange.wipe()
@@ -131,7 +133,7 @@ func (w *world) failSomething() {
 		w.down = true
 		wipe := w.rng.IntN(2) == 0
 		w.after(w.between(sec/10, 5*sec), func() {
-			w.down, w.faults = false, w.now
+			w.down = false
 			if wipe {
 				w.exchange.wipe()
 			}

@@ -89,7 +89,7 @@ func (s *station) reportNow(now int64) *request {
 	for i, m := range s.members {
 		m.report(now, &r.resources[i])
 	}
-	return &request{op: opReport, id: s.id, seq: s.seq, report: r.append(nil)}
+	return &request{op: opReport, id: s.id, seq: s.seq, report: r.encode()}
 }
 
 // done takes the answer to a request that was made at asked; nil: there was none.

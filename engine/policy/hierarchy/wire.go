@@ -61,8 +61,8 @@ const wireVersion = 1
 
 var errWire = errors.New("a message of the hierarchical limiter is malformed or of another version")
 
-func (r *report) append(b []byte) []byte {
-	b = append(b, wireVersion)
+func (r *report) encode() []byte {
+	b := append(make([]byte, 0, 512), wireVersion)
 	b = binary.AppendUvarint(b, r.epoch)
 	b = binary.LittleEndian.AppendUint64(b, r.leader)
 	b = binary.AppendUvarint(b, r.version)
@@ -109,8 +109,8 @@ func (r *report) parse(b []byte) error {
 	return d.end()
 }
 
-func (g *grants) append(b []byte) []byte {
-	b = append(b, wireVersion)
+func (g *grants) encode() []byte {
+	b := append(make([]byte, 0, 512), wireVersion)
 	b = binary.AppendUvarint(b, g.epoch)
 	b = binary.LittleEndian.AppendUint64(b, g.leader)
 	b = binary.AppendUvarint(b, g.version)
@@ -159,7 +159,7 @@ func (g *grants) parse(b []byte) error {
 	return d.end()
 }
 
-// decoder reads what append wrote. After the first fault it reads zeros.
+// decoder reads what encode wrote. After the first fault it reads zeros.
 type decoder struct {
 	b   []byte
 	bad bool

@@ -38,10 +38,10 @@ func TestMessagesArriveAsTheyWereSent(t *testing.T) {
 			}
 			sent.resources, told.resources = append(sent.resources, r), append(told.resources, g)
 		}
-		if err := gotReport.parse(sent.append(nil)); err != nil {
+		if err := gotReport.parse(sent.encode()); err != nil {
 			t.Fatal(err)
 		}
-		if err := gotGrants.parse(told.append(nil)); err != nil {
+		if err := gotGrants.parse(told.encode()); err != nil {
 			t.Fatal(err)
 		}
 		all := cmp.Options{cmp.AllowUnexported(report{}, resourceReport{}, queueReport{}, grants{}, resourceGrants{}, queueGrant{}), cmpopts.EquateEmpty()}
@@ -57,14 +57,14 @@ func TestMessagesArriveAsTheyWereSent(t *testing.T) {
 func FuzzMessages(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{2})
-	f.Add((&report{resources: []resourceReport{{key: 1, queues: []queueReport{{key: 2, want: 3}}}}}).append(nil))
-	f.Add((&grants{resources: []resourceGrants{{key: 1, queues: []queueGrant{{key: 2, grant: 3}}}}}).append(nil))
+	f.Add((&report{resources: []resourceReport{{key: 1, queues: []queueReport{{key: 2, want: 3}}}}}).encode())
+	f.Add((&grants{resources: []resourceGrants{{key: 1, queues: []queueGrant{{key: 2, grant: 3}}}}}).encode())
 	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r report
 		if r.parse(b) == nil {
 			var again report
-			if err := again.parse(r.append(nil)); err != nil {
+			if err := again.parse(r.encode()); err != nil {
 				t.Errorf("what was read cannot be written: %v", err)
 			}
 		}
