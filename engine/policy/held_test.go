@@ -55,7 +55,7 @@ func TestAHeldProbeIsTimedFromItsCallAndGivenBackWhereThereIsNone(t *testing.T) 
 		if _, refused := o.Hold(); refused == nil || refused.Key != "voucher.best_vouchers@cart" || refused.RetryAfter != 10*time.Second {
 			t.Errorf("%+v: want the breaker of the scene to refuse for 10s", refused)
 		}
-		time.Sleep(11 * time.Second) //nolint:forbidigo // in a bubble: the pause of the breaker
+		time.Sleep(11 * time.Second) // the pause of the breaker
 		probe, refused := o.Hold()
 		wantPass(t, "the probe", refused)
 		_, refused = o.Hold()
@@ -82,7 +82,7 @@ scene_breakers: {voucher.best_vouchers: {error_percent_threshold: 1, minimum_num
 `)
 		o := serve(t, r, snap).Outbound(traffic.Live, voucherQuery, snap.Scenes[0])
 		wantPass(t, "a failure opens both", call(t, o, 1, breaker.Failure))
-		time.Sleep(12 * time.Second) //nolint:forbidigo // in a bubble: the pause of the scene's
+		time.Sleep(12 * time.Second) // the pause of the scene's
 		held, refused := o.Hold()
 		wantPass(t, "the scene's probe", refused)
 		_, refused = o.Enter(t.Context(), &Query{Input: user(1), Calls: 1, AtOnce: 1, Held: &held, Listener: silent{}})

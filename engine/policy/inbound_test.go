@@ -59,7 +59,7 @@ func TestRequestsPassTheirDoorsInOrder(t *testing.T) {
 			t.Errorf("the shedder was asked %d times, for what passed before: want 1; inside are %v", len(shedder.asked), shedder.inside)
 		}
 
-		time.Sleep(time.Minute) //nolint:forbidigo // in a bubble: the windows
+		time.Sleep(time.Minute) // the windows
 		shedder.left = 0
 		refused = request(t, in, 1)
 		wantRefusal(t, "a process without room", refused, Shedding, "high")

@@ -68,6 +68,10 @@ func TestTheBreakerIsAskedBeforeTheLimit(t *testing.T) {
 }
 
 func TestWhatALaterLayerRefusesIsNoCallForTheBreakers(t *testing.T) {
+	fails := func(t *testing.T, o *Outbound) *Refusal {
+		t.Helper()
+		return call(t, o, 1, breaker.Failure)
+	}
 	for _, tc := range []struct {
 		name   string
 		prime  func(t *testing.T, o *Outbound) func()
@@ -76,16 +80,19 @@ func TestWhatALaterLayerRefusesIsNoCallForTheBreakers(t *testing.T) {
 		method func(t *testing.T, o *Outbound) *Refusal
 	}{
 		{"the limit", func(t *testing.T, o *Outbound) func() {
+			t.Helper()
 			wantPass(t, "priming", call(t, o, 3, breaker.Ignored))
 			return func() {}
-		}, Limit, "tax_calls/all", func(t *testing.T, o *Outbound) *Refusal { return call(t, o, 1, breaker.Failure) }},
+		}, Limit, "tax_calls/all", fails},
 		{"the bulkhead", func(t *testing.T, o *Outbound) func() {
+			t.Helper()
 			pass, refused := o.Enter(t.Context(), &Query{Input: user(1), Calls: 1, AtOnce: 2, Listener: silent{}})
 			wantPass(t, "priming", refused)
 			pass.Done(breaker.Ignored)
 			return func() { pass.Room().Leave(2) }
-		}, Bulkhead, "tax.rates", func(t *testing.T, o *Outbound) *Refusal { return call(t, o, 1, breaker.Failure) }},
+		}, Bulkhead, "tax.rates", fails},
 		{"the end of its time", func(*testing.T, *Outbound) func() { return func() {} }, Limit, "tax.rates", func(t *testing.T, o *Outbound) *Refusal {
+			t.Helper()
 			_, refused := o.Enter(canceled(t), &Query{Input: user(1), Calls: 1, AtOnce: 1, Listener: silent{}})
 			return refused
 		}},
@@ -96,14 +103,14 @@ func TestWhatALaterLayerRefusesIsNoCallForTheBreakers(t *testing.T) {
 				snap := load(t, base, twoScenes("", "", ""), taxPolicies)
 				o := serve(t, r, snap).Outbound(traffic.Live, "tax.rates", snap.Scenes[0])
 				wantPass(t, "a failure", call(t, o, 0, breaker.Failure))
-				time.Sleep(11 * time.Second) //nolint:forbidigo // in a bubble: the pause of the breaker
+				time.Sleep(11 * time.Second) // the pause of the breaker
 				leave := tc.prime(t, o)
 				wantRefusal(t, "the probe", tc.method(t, o), tc.layer, tc.key)
 				if s := breakerOf(t, r, traffic.Live, "tax.rates"); s.State != "half_open" || s.Calls != 0 {
 					t.Errorf("the refusal counted: %+v", s)
 				}
 				leave()
-				time.Sleep(time.Minute) //nolint:forbidigo // in a bubble: the limit's window
+				time.Sleep(time.Minute) // the limit's window
 				wantPass(t, "the next probe", call(t, o, 1, breaker.Success))
 				if s := breakerOf(t, r, traffic.Live, "tax.rates"); s.State != "closed" {
 					t.Errorf("the one probe was not given back: %+v", s)

@@ -20,18 +20,18 @@ func TestAReloadKeepsState(t *testing.T) {
 		long.Done(breaker.Failure)
 		was := breakerOf(t, r, traffic.Live, "tax.rates")
 
-		time.Sleep(time.Second) //nolint:forbidigo // in a bubble: so that what begins anew would show
+		time.Sleep(time.Second) // so that what begins anew would show
 		after := load(t, base, text, replaced(taxPolicies, "minimum_number_of_calls: 1, open: 10s", "minimum_number_of_calls: 7, open: 90s",
 			"limit: 3", "limit: 4", "max_concurrent: 2", "max_concurrent: 3"))
 		next := serve(t, r, after).Outbound(traffic.Live, "tax.rates", after.Scenes[0])
 		if s := breakerOf(t, r, traffic.Live, "tax.rates"); s.State != "open" || !s.OpenUntil.Equal(was.OpenUntil) || !s.Since.Equal(was.Since) || s.Opened != 1 {
 			t.Errorf("the breaker was %+v, and is %+v", was, s)
 		}
-		time.Sleep(9 * time.Second) //nolint:forbidigo // in a bubble: what is left of the old pause
+		time.Sleep(9 * time.Second) // what is left of the old pause
 		wantRefusal(t, "three more calls, of four", call(t, next, 3, breaker.Success), Limit, "tax_calls/all")
 		wantRefusal(t, "two more calls at once, of three", call(t, next, 2, breaker.Success), Bulkhead, "tax.rates")
 		long.Room().Leave(2)
-		time.Sleep(time.Minute) //nolint:forbidigo // in a bubble: the limit's window
+		time.Sleep(time.Minute) // the limit's window
 		wantPass(t, "when the first have ended", call(t, next, 2, breaker.Success))
 	})
 }
