@@ -50,12 +50,22 @@ func (s *Store) call(ctx context.Context, exchange func(context.Context) error) 
 	switch {
 	case err == nil || errors.As(err, &answered):
 		s.gate.leave(s.now(), answer)
-	case ctx.Err() != nil && (!errors.Is(ctx.Err(), context.DeadlineExceeded) || s.now().Sub(begin) < s.timeout/2):
+	case gaveUp(ctx, s.now().Sub(begin) >= s.timeout/2):
 		s.gate.leave(s.now(), abandoned) // the caller's end is not the store's fault
 	default:
 		s.gate.leave(s.now(), silence)
 	}
 	return err
+}
+
+// gaveUp says that a call ended with its caller, by a deadline only where the store had not had time enough. A connection may be a little ahead of its
+// context in finding out that the deadline has passed.
+func gaveUp(ctx context.Context, enough bool) bool {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return true
+	}
+	deadline, ok := ctx.Deadline()
+	return ok && !enough && time.Until(deadline) < time.Millisecond
 }
 
 func (s *Store) named(keys []string) []string {

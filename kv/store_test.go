@@ -309,3 +309,29 @@ func TestAClusterHasKeysInManySlots(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// Whoever has less time than the store waits closes the gate all the same, if it was time enough; who has hardly any does not.
+func TestCallersInAHurryFindOutThatAStoreIsSilent(t *testing.T) {
+	server := kvtest.Start(t)
+	if server == nil {
+		return
+	}
+	for _, c := range []struct {
+		name           string
+		store, patient time.Duration
+		down           bool
+	}{
+		{"most of the store's time", 200 * time.Millisecond, 150 * time.Millisecond, true},
+		{"hardly any of it", 20 * time.Second, 10 * time.Millisecond, false},
+	} {
+		s := server.Open(func(o *kv.Options) { o.Timeout, o.Rest = c.store, time.Hour }).Of(traffic.Live)
+		server.Stall()
+		ctx, cancel := context.WithTimeout(t.Context(), c.patient)
+		err := s.Set(ctx, entry("k"))
+		cancel()
+		server.Resume()
+		if err == nil || s.Down() != c.down {
+			t.Errorf("%s: %v, down %v", c.name, err, s.Down())
+		}
+	}
+}

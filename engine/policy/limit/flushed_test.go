@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"testing"
 	"time"
 
@@ -191,5 +192,28 @@ func TestATableForgetsNothingThatCounts(t *testing.T) {
 				t.Errorf("%s: room was not made: %v", r.Algorithm(), got)
 			}
 		}
+	}
+}
+
+// A key that was counted with others, for there was no room, is counted there still when there is room again.
+func TestRoomInATableDoesNotForgetWhatOthersCounted(t *testing.T) {
+	c := compile(Rule{Dimension: "d", Window: time.Second, Limit: 2}, slicesOfKey)
+	tab := newTable(tableShards) // one key for each shard
+	take := func(now int64, key string) bool {
+		h, a := tab.hold(&c, now, key, 1)
+		if a.outcome != Refused {
+			h.count(&c, now, 1)
+		}
+		return a.outcome != Refused
+	}
+	shard := func(key string) uint64 { return maphash.String(tab.seed, key) % tableShards }
+	other := 0
+	for shard(fmt.Sprint(other)) != shard("first") {
+		other++
+	}
+	half := int64(time.Second / 2)
+	got := []bool{take(1, "first"), take(half, fmt.Sprint(other)), take(half, fmt.Sprint(other)), take(1+2*half, fmt.Sprint(other)), take(3*half, fmt.Sprint(other))}
+	if want := "[true true true false true]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, not %s", got, want)
 	}
 }

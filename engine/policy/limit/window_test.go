@@ -322,3 +322,87 @@ func TestAFlowIsNotHeldUpByQuestions(t *testing.T) {
 		t.Errorf("%v in the process, %v in Redis", v.Outcome, w.Outcome)
 	}
 }
+
+// The worst that a chunk can do: to be used at the end of its lease, when other processes have all that Redis then has.
+func TestAChunkThatIsUsedLateLeavesNoWindowOverfull(t *testing.T) {
+	const lease = 49 * time.Millisecond // of a window of a second
+	for name, c := range map[string]struct {
+		rule limit.Rule
+		then time.Duration // from the reservation until the others come
+	}{
+		"sliding":        {limit.Rule{Limit: 10, Chunk: 5}, time.Second},
+		"fixed":          {limit.Rule{Limit: 10, Chunk: 5, Fixed: true}, time.Second},
+		"flow, at once":  {limit.Rule{Limit: 100, Burst: 40, Chunk: 40}, lease},
+		"flow, later on": {limit.Rule{Limit: 100, Burst: 40, Chunk: 40}, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, server := kvtest.Steered(t, time.UnixMicro(1_700_000_000_000_000))
+			begin := server.Now()
+			r := c.rule
+			r.Dimension, r.Window, r.Counting = "d", time.Second, limit.Reserved
+			of := func() *limit.Keyed {
+				return limit.NewKeyed("test", traffic.Live, []limit.Rule{r}, false, limit.Deps{
+					Store: k.Of(traffic.Live), Failed: func(err error) { t.Error(err) },
+				})
+			}
+			var log []event
+			reserved := 0
+			all := func(l *limit.Keyed, most int) {
+				now := server.Now().Sub(begin).Nanoseconds()
+				for range most {
+					v := l.Take(t.Context(), now, []string{""}, 1)
+					if v.Outcome != limit.OK {
+						return
+					}
+					if v.Source == limit.FromReserve {
+						reserved++
+					}
+					log = append(log, event{now, 1})
+				}
+			}
+			late := of()
+			all(late, 1)
+			server.Set(begin.Add(lease))
+			all(late, int(r.Chunk)-1)
+			server.Set(begin.Add(c.then))
+			all(of(), 100)
+			if reserved < 4 {
+				t.Errorf("%d came of the chunk", reserved)
+			}
+			switch {
+			case r.Burst > 0:
+				if got := excess(log, r.Limit, int64(r.Window)); got > float64(r.Burst)+1e-6 {
+					t.Errorf("%v beyond the flow", got)
+				}
+			case !r.Fixed:
+				if got := worst(log, int64(r.Window)); got > r.Limit {
+					t.Errorf("%d in a window", got)
+				}
+			}
+		})
+	}
+}
+
+// A chunk of a fixed window ends with it.
+func TestAChunkDoesNotOutliveItsWindow(t *testing.T) {
+	k, server := kvtest.Steered(t, time.UnixMicro(1_700_000_000_000_000))
+	begin := server.Now()
+	l := limit.NewKeyed("test", traffic.Live, []limit.Rule{
+		{Dimension: "d", Window: time.Second, Limit: 10, Chunk: 5, Fixed: true, Counting: limit.Reserved},
+	}, false, limit.Deps{Store: k.Of(traffic.Live)})
+	take := func() limit.Verdict {
+		return l.Take(t.Context(), server.Now().Sub(begin).Nanoseconds(), []string{""}, 1)
+	}
+	for range 5 {
+		take()
+	}
+	server.Set(begin.Add(990 * time.Millisecond))
+	got := []limit.Source{take().Source, take().Source}
+	server.Set(begin.Add(time.Second))
+	got = append(got, take().Source)
+	for i, want := range []limit.Source{limit.FromRedis, limit.FromReserve, limit.FromRedis} {
+		if got[i] != want {
+			t.Fatalf("%v", got)
+		}
+	}
+}
