@@ -3,9 +3,12 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"proscenium/engine"
+	"proscenium/engine/policy"
 	"proscenium/facts"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/vouchers/choice"
@@ -79,6 +82,12 @@ scenes:
 // benchEngine knows items of three models with three promotions each.
 func benchEngine(b testing.TB, items int) (*engine.Engine, *pricingv1.GetPromotionInfoRequest) {
 	b.Helper()
+	return benchEngineWith(b, items, nil, "")
+}
+
+// benchEngineWith is benchEngine with policies.
+func benchEngineWith(b testing.TB, items int, registry *policy.Registry, policies string) (*engine.Engine, *pricingv1.GetPromotionInfoRequest) {
+	b.Helper()
 	prices := map[engine.PriceKey][]facts.Model{}
 	listed := map[int64]*facts.Item{}
 	labels := map[int64][]string{}
@@ -113,14 +122,14 @@ func benchEngine(b testing.TB, items int) (*engine.Engine, *pricingv1.GetPromoti
 		b.Fatal(problems)
 	}
 	w := newWorld(noon)
-	e := engine.New(engine.Deps{Now: w.clock, Open: w.open(&engine.Providers{
+	e := engine.New(engine.Deps{Now: w.clock, Policies: registry, Open: w.open(&engine.Providers{
 		Price: static[engine.PriceKey, []facts.Model]{prices}, Items: static[int64, *facts.Item]{listed}, Labels: static[int64, []string]{labels},
 		ExclusivePrice: always[engine.EligibilityKey, bool]{true}, LiveStream: always[engine.EligibilityKey, bool]{}, WelcomePackage: always[engine.EligibilityKey, bool]{},
 		Tax: always[engine.PriceKey, facts.TaxRate]{facts.TaxRate{Known: true, Rate: 8_875}}, Rebate: always[engine.RebateKey, int64]{3},
 		Voucher: chooses{index}, Stock: always[engine.PromoKey, facts.Stock]{}, GMV: always[engine.PriceKey, int64]{},
 		Decoration: always[engine.DecorationKey, facts.Decoration]{}, Package: always[int64, []facts.Package]{},
 	})})
-	if err := e.Apply(load(b, buyerBench)); err != nil {
+	if err := e.Apply(load(b, buyerBench+policies)); err != nil {
 		b.Fatal(err)
 	}
 	return e, req
@@ -151,5 +160,72 @@ func TestPricingAllocatesLittle(t *testing.T) {
 	t.Logf("%.0f allocations", got)
 	if got > 150 {
 		t.Errorf("%.0f allocations, the bar is 150", got)
+	}
+}
+
+// benchPolicies stand around the request and around every call that it makes: two breakers, a limit of the process and a bulkhead each.
+func benchPolicies() string {
+	text := `
+limits:
+  much: {all: {window: 1s, limit: 1000000000, precision: LOCAL}}
+inbound: {limits: [much]}
+breakers:
+`
+	for _, command := range engine.CommandNames {
+		text += "  " + command + ": {error_percent_threshold: 50, timeout_percent_threshold: 50, timeout_threshold_seconds: 1}\n"
+	}
+	text += "scene_breakers:\n"
+	for _, command := range engine.CommandNames {
+		text += "  " + command + ": {error_percent_threshold: 50}\n"
+	}
+	text += "dependencies:\n"
+	for _, command := range engine.CommandNames {
+		text += "  - {command: " + command + ", limits: [much], max_concurrent: 1000}\n"
+	}
+	return text
+}
+
+// BenchmarkPolicies compares a request among policies with the same one without, in turn.
+func BenchmarkPolicies(b *testing.B) {
+	for _, tc := range []struct {
+		name string
+		with func() (*policy.Registry, string)
+	}{
+		{"around everything", func() (*policy.Registry, string) {
+			return policy.New(policy.Deps{Now: time.Now, Random: rand.Float64}), benchPolicies()
+		}},
+		{"none configured", func() (*policy.Registry, string) {
+			return policy.New(policy.Deps{Now: time.Now, Random: rand.Float64}), ""
+		}},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			plain, req := benchEngine(b, 10)
+			registry, policies := tc.with()
+			guarded, _ := benchEngineWith(b, 10, registry, policies)
+			timed := func(e *engine.Engine) time.Duration {
+				start := time.Now()
+				if _, err := e.Price(b.Context(), engine.Caller{}, req); err != nil {
+					b.Fatal(err)
+				}
+				return time.Since(start)
+			}
+			var without, with time.Duration
+			for b.Loop() {
+				without += timed(plain)
+				with += timed(guarded)
+			}
+			b.ReportMetric(float64(with)/float64(without), "x-without")
+			b.ReportMetric(float64(with.Nanoseconds())/float64(b.N), "ns/with")
+		})
+	}
+}
+
+// TestPoliciesAllocateNothing compares a request among policies with the same one without.
+func TestPoliciesAllocateNothing(t *testing.T) {
+	plain, req := benchEngine(t, 10)
+	guarded, _ := benchEngineWith(t, 10, policy.New(policy.Deps{Now: time.Now, Random: rand.Float64}), benchPolicies())
+	count := func(e *engine.Engine) float64 { return testing.AllocsPerRun(200, func() { ask(t, e, req) }) }
+	if without, with := count(plain), count(guarded); with > without {
+		t.Errorf("%v allocations with policies, %v without", with, without)
 	}
 }
