@@ -29,6 +29,7 @@ func (s *Settings) Check() error {
 		s.checkShutdown(),
 		s.checkMemory(),
 		s.checkHistory(),
+		s.checkNode(),
 		s.checkRedis(),
 	)
 }
@@ -158,6 +159,13 @@ func (s *Settings) checkMemory() error {
 func (s *Settings) checkHistory() error {
 	if s.ConfigHistory < 1 || s.ConfigHistory > 1_000 {
 		return fmt.Errorf("config_history: %d is not between 1 and 1000; 1 keeps what serves only", s.ConfigHistory)
+	}
+	return nil
+}
+
+func (s *Settings) checkNode() error {
+	if s.Node != "" && !kv.ValidPrefix(s.Node) {
+		return fmt.Errorf("node: %q must be 1 to 64 letters, digits, ., _ or -", s.Node)
 	}
 	return nil
 }

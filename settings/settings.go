@@ -23,8 +23,10 @@ type Settings struct {
 	Config string `koanf:"config"`
 	// Directory of the catalog that the embedded providers answer from. Empty: the folder `catalog` in the directory of the configuration; needed where that is an address.
 	Catalog string `koanf:"catalog"`
-	// Directory for what the process keeps: recorded requests and their key, and the versions of the configuration that served (in the folder `config`; none of one that is built in). It is not touched before there is something to keep. Empty: no version is kept over a restart.
+	// Directory for what the process keeps: recorded requests and their key, the versions of the configuration that served (in the folder `config`; none of one that is built in), and the switches that operators threw with the log of what they did (in the folder `operations`). It is not touched before there is something to keep. Empty: no version is kept over a restart, and no switch but those that Redis has.
 	Data string `koanf:"data"`
+	// Name of the process in the audit log, and of its changes of switches: letters, digits, `.`, `_` and `-`. No two have the same. Empty: the machine's, with something random behind it.
+	Node string `koanf:"node"`
 	// How many versions of the configuration are kept to go back to, 1 to 1000.
 	ConfigHistory int `koanf:"config_history"`
 	// Who may call: `open` lets everyone use every scene, `required` asks for a key. Empty: `open` on a loopback address; the process refuses to start on another.
@@ -58,7 +60,7 @@ type Redis struct {
 	DB int `koanf:"db"`
 	// User of the server's access control list. Empty: the default one.
 	Username string `koanf:"username"`
-	// File with the password; a line break at its end does not count. Empty: none.
+	// File with the password; a line break at its end does not count. Empty: the environment variable `PROSCENIUM_REDIS_PASSWORD` has it, or there is none.
 	PasswordFile string `koanf:"password_file"`
 	// Connections are encrypted.
 	TLS bool `koanf:"tls"`

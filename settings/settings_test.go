@@ -66,12 +66,15 @@ cors_origins: [https://a.example]
 tracing:
   sample_ratio: 0.5
 recording: {max_bytes: 64MiB, sample_ratio: 1, max_age: 0}
+node: from-file
+redis: {addresses: ['from-file:1'], tls: true, timeout: 20ms}
 credentials:
   - {id: shop, sha256: `+someHash+`, expires: 2031-02-03T04:05:06Z}
 `),
 		Environ: []string{
 			"PROSCENIUM_LISTEN=127.0.0.1:2", "PROSCENIUM_ADMIN_LISTEN=127.0.0.1:2", "PROSCENIUM_LOG_LEVEL=debug",
-			"PROSCENIUM_GC_PERCENT=200", "PROSCENIUM_RECORDING_MAX_BYTES=1GiB", "PROSCENIUM_RECORDING_SAMPLE_RATIO=0.5", "PROSCENIUM_SERVICE_HOST=10.0.0.1", "PROSCENIUM_PORT=tcp://10.0.0.1:8080", "HOME=/root",
+			"PROSCENIUM_GC_PERCENT=200", "PROSCENIUM_RECORDING_MAX_BYTES=1GiB", "PROSCENIUM_RECORDING_SAMPLE_RATIO=0.5", "PROSCENIUM_SERVICE_HOST=10.0.0.1",
+			"PROSCENIUM_NODE=n-1", "PROSCENIUM_REDIS_ADDRESSES=a:1, b:2", "PROSCENIUM_REDIS_CLUSTER=true", "PROSCENIUM_REDIS_SHADOW_ADDRESSES=c:3", "PROSCENIUM_REDIS_PASSWORD=sesame", "PROSCENIUM_PORT=tcp://10.0.0.1:8080", "HOME=/root",
 		},
 		Flags: flags(t, "--listen", "127.0.0.1:3", "--recording-sample-ratio", "0.25"),
 	})
@@ -85,6 +88,8 @@ credentials:
 	want.MemoryLimit, want.GCPercent = 512<<20, 200
 	want.CORSOrigins = []string{"https://a.example"}
 	want.Tracing.SampleRatio = 0.5
+	want.Node, want.Redis.Addresses, want.Redis.ShadowAddresses = "n-1", []string{"a:1", "b:2"}, []string{"c:3"}
+	want.Redis.Cluster, want.Redis.TLS, want.Redis.Timeout = true, true, 20*time.Millisecond
 	want.Recording.MaxBytes, want.Recording.SampleRatio, want.Recording.MaxAge = 1<<30, 0.25, 0
 	want.Credentials = []settings.Credential{{ID: "shop", SHA256: someHash, Expires: time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -128,6 +133,17 @@ func TestWhatIsWrongIsNamedWithItsFix(t *testing.T) {
 		{"a negative age", "recording: {max_age: -2h}", nil, []string{"recording.max_age"}},
 		{"a heap that may not grow", "gc_percent: 0", nil, []string{"gc_percent"}},
 		{"a size without number", "memory_limit: lots", nil, []string{"memory_limit", "512MiB"}},
+		{"a node with a space", "node: a b", nil, []string{`node: "a b"`}},
+		{"a Redis without port", "redis: {addresses: [localhost]}", nil, []string{`redis.addresses: "localhost" is no address`, "HOST:PORT"}},
+		{"several Redis that are no cluster", "redis: {addresses: ['a:1', 'b:1']}", nil, []string{"redis.addresses", "redis.cluster: true"}},
+		{"shadow traffic alone in a Redis", "redis: {shadow_addresses: ['a:1']}", nil, []string{"redis.shadow_addresses", "set redis.addresses"}},
+		{"a database of a cluster", "redis: {addresses: ['a:1'], cluster: true, db: 3}", nil, []string{"redis.db: 3"}},
+		{"a negative database", "redis: {addresses: ['a:1'], db: -1}", nil, []string{"redis.db: -1"}},
+		{"an authority without TLS", "redis: {addresses: ['a:1'], ca_file: ca.pem}", nil, []string{"redis.ca_file", "redis.tls: true"}},
+		{"a prefix with a colon", "redis: {prefix: 'a:b'}", nil, []string{`redis.prefix: "a:b"`}},
+		{"a Redis that may take long", "redis: {timeout: 1s}", nil, []string{"redis.timeout: 1s", "45ms"}},
+		{"a Redis that may take no time", "redis: {timeout: 0s}", nil, []string{"redis.timeout"}},
+		{"a password that stands in the file", "redis: {password: sesame}", nil, []string{"there is no setting redis.password", "did you mean redis.password_file?"}},
 		{"two faults at once", "listen: x\nlog: {format: xml}", nil, []string{"listen:", "log.format"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -76,6 +76,8 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 		return err
 	}
 	defer system.Close()
+	operators := openOperations(ctx, s, together, system, log)
+	defer operators.end()
 	tracer, endTracing, err := openTracer(ctx, s)
 	if err != nil {
 		return err
@@ -98,11 +100,13 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 	config := newConfig(system, source, kept, ready, observed, newConfigLog(p, s, log, source))
 	services, err := server.NewAdminServices(server.AdminServicesDeps{ //nolint:contextcheck // streams end with the shutdown, not with ctx
 		Configuration: config.reloader, Source: source.name, Ready: ready, Log: log, Observer: observed, Now: time.Now,
+		Operations: operators.deps(together, system),
 	})
 	if err != nil {
 		return err
 	}
 	together.start(ctx)
+	operators.start(ctx)
 	watching, stop := context.WithCancel(ctx)
 	defer config.wait()
 	defer stop()
@@ -126,7 +130,7 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 	}
 	return server.Run(ctx, listeners, server.RunOptions{
 		Server:          main,
-		Admin:           server.Admin(server.AdminDeps{Ready: ready, Metrics: observed.Handler(), Config: config.status, Services: services}),
+		Admin:           server.Admin(server.AdminDeps{Ready: ready, Metrics: observed.Handler(), Config: config.status, Services: services, Policies: together.policies}),
 		EndAdminStreams: services.EndStreams, Ready: ready, Delay: s.Shutdown.Delay, Grace: s.Shutdown.Grace, Log: log,
 	})
 }
@@ -191,6 +195,11 @@ func printBanner(p process, s *settings.Settings, listeners server.Listeners, so
 		fmt.Fprintf(&b, "\n  WARNING: this is a rollback (%q), not what the source holds.\n\n", status.Rollback.Reason)
 	}
 	fmt.Fprintf(&b, "  prices  http://%s\n  admin   http://%s\n", listeners.Main.Addr(), listeners.Admin.Addr())
+	if len(s.Redis.Addresses) == 0 {
+		b.WriteString("  state   a Redis within the process, which ends with it; redis.addresses names one for a fleet\n")
+	} else {
+		fmt.Fprintf(&b, "  state   Redis at %s\n", redisName(s))
+	}
 	if snap.ScenesByName[exampleScene] != nil && system.Catalog.Item(exampleItem) != nil && snap.Regions[exampleRegion] != nil {
 		key := ""
 		if s.AccessRequired() {
