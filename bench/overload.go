@@ -93,6 +93,25 @@ func (c crowd) ask(ctx context.Context, address string, start time.Time, warmup,
 	})
 }
 
+// answered is how many requests a second a server answers that has never less than so many to do.
+func answered(ctx context.Context, address string, call []byte, connections int, d time.Duration) (rate float64, err error) {
+	var n atomic.Int64
+	end := time.Now().Add(d)
+	err = onConnections(ctx, address, call, connections, func(c *caller) error {
+		for time.Now().Before(end) {
+			status, err := c.status()
+			if err != nil {
+				return err
+			}
+			if status == 200 {
+				n.Add(1)
+			}
+		}
+		return nil
+	})
+	return float64(n.Load()) / d.Seconds(), err
+}
+
 // status sends the request, reads the answer whatever it is, and returns its status.
 func (c *caller) status() (int, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {

@@ -49,7 +49,9 @@ func startBinary(b *testing.B, binary string, shedding bool) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile(inbound, regexp.MustCompile(`(?m)^(\s+)enabled: \w+`).ReplaceAll(text, fmt.Appendf(nil, "${1}enabled: %v", shedding)), 0o600); err != nil {
+	text = regexp.MustCompile(`(?m)^(\s+)enabled: \w+`).ReplaceAll(text, fmt.Appendf(nil, "${1}enabled: %v", shedding))
+	text = regexp.MustCompile(`(?m)^(\s+)target_latency: \w+`).ReplaceAll(text, []byte("${1}target_latency: 20ms"))
+	if err := os.WriteFile(inbound, text, 0o600); err != nil {
 		b.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config", "bench_clients.yaml"), []byte(clients.String()), 0o600); err != nil {
@@ -108,14 +110,13 @@ func BenchmarkOverload(b *testing.B) {
 			address := startBinary(b, binary, shedding)
 			for range b.N {
 				one := callAs(priorities[3].client, address, procedure, body)
-				if _, err := saturate(b.Context(), address, one, connections, round); err != nil {
+				if _, err := answered(b.Context(), address, one, connections, round); err != nil {
 					b.Fatal(err)
 				}
-				n, err := saturate(b.Context(), address, one, connections, 3*round)
+				peak, err := answered(b.Context(), address, one, connections, 3*round)
 				if err != nil {
 					b.Fatal(err)
 				}
-				peak := float64(n) / (3 * round).Seconds()
 				crowds := make([]crowd, len(priorities))
 				for i, p := range priorities {
 					crowds[i] = crowd{name: p.client, call: callAs(p.client, address, procedure, body), rate: p.share * peak, connections: 64}

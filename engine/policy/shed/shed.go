@@ -63,7 +63,7 @@ type Rule struct {
 }
 
 // DefaultTargetWait is that of a rule which names none.
-const DefaultTargetWait = 5 * time.Millisecond
+const DefaultTargetWait = 20 * time.Millisecond
 
 // parts are the shares of MaxConcurrent that the priorities may fill, in percent.
 var parts = [priorities]int64{70, 80, 90, 100}

@@ -1014,9 +1014,9 @@ func (x *Inbound) GetLoadShedding() *LoadShedding {
 type LoadShedding struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	// Requests under way at once at most. 0: found by what the process answers in time.
+	// Requests under way at once at most; 0: no bound. Low priority may fill 70% of it, normal 80%, high 90%.
 	MaxConcurrent int32 `protobuf:"varint,2,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
-	// The time in the process above which it has too much to do. Default 20ms.
+	// How long requests may wait for a processor, on average, before the process has too much to do. Default 20ms.
 	TargetLatency *durationpb.Duration `protobuf:"bytes,3,opt,name=target_latency,json=targetLatency,proto3" json:"target_latency,omitempty"`
 	// Shadow requests under way at once at most. 0: a quarter of what live requests may have.
 	ShadowMaxConcurrent int32 `protobuf:"varint,4,opt,name=shadow_max_concurrent,json=shadowMaxConcurrent,proto3" json:"shadow_max_concurrent,omitempty"`
