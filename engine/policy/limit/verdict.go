@@ -48,7 +48,8 @@ var SourceNames = [sourceCount]string{"redis", "reserved", "flushed", "share", "
 
 func (s Source) String() string { return SourceNames[s] }
 
-// Verdict is the decision of a limit: that of the dimension that refused or, where none did, of the one with the least left.
+// Verdict is the decision of a limit: that of the dimension that refused or, where none did, of one that marked or, where none did that, of the one with
+// the least left.
 type Verdict struct {
 	// Name of the limit, and Dimension of it.
 	Name, Dimension string
