@@ -48,8 +48,15 @@ func (t *tracer) call(command Command, c called) {
 	if c.failure != nil {
 		call.Error = c.failure.Error()
 	}
+	t.called(call)
+}
+
+func (t *tracer) called(call *pricingv1.TraceCall) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.done {
+		return // of a load that goes on for others
+	}
 	t.out.Calls = append(t.out.Calls, call)
 }
 
@@ -58,9 +65,7 @@ func (t *tracer) refused(command Command, r *policy.Refusal, c called) {
 	call := &pricingv1.TraceCall{
 		Command: command.String(), Outcome: "refused", Keys: int32(c.keys), Batches: int32(c.batches), Breaker: c.breaker, Limiter: c.limiter, Error: r.Error(),
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.out.Calls = append(t.out.Calls, call)
+	t.called(call)
 }
 
 // limits notes what the limits around the request said.
