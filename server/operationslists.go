@@ -29,7 +29,9 @@ func (o *operationsService) ListDowngrades(
 ) (*connect.Response[adminv1.ListDowngradesResponse], error) {
 	since := make(map[string]time.Time)
 	for _, b := range o.Policies.Breakers() {
-		since[keyOf(b.Command+"@"+b.Scene, b.Class.String())] = b.Since
+		if !b.Downgraded { // that of the downgraded pools throws no switch
+			since[keyOf(b.Command+"@"+b.Scene, b.Class.String())] = b.Since
+		}
 	}
 	var all []*adminv1.Downgrade
 	for _, d := range o.Engine.Downgrades() {
