@@ -92,3 +92,22 @@ func TestPurgingShadowTrafficLeavesTheLive(t *testing.T) {
 	wantPass(t, "shadow traffic", call(t, set.Outbound(traffic.Shadow, "tax.rates", snap.Scenes[0]), 3, breaker.Success))
 	wantRefusal(t, "live traffic", call(t, set.Outbound(traffic.Live, "tax.rates", snap.Scenes[0]), 1, breaker.Success), Breaker, "tax.rates")
 }
+
+func TestWhatUsersConsumedCountsByTheNewLimit(t *testing.T) {
+	r := registry(t)
+	text := twoScenes("limits: [users]", "", "")
+	limits := "limits: {users: {each: {window: 60s, limit: 2, key: user.id, precision: LOCAL}}}"
+	in := func(limits string) *Inbound {
+		snap := load(t, base, text, limits)
+		return serve(t, r, snap).Inbound(traffic.Live, nil, snap.Scenes[0])
+	}
+	first := in(limits)
+	wantPass(t, "the first", request(t, first, 1))
+	wantPass(t, "the second", request(t, first, 1))
+	second := in(replaced(limits, "limit: 2", "limit: 3"))
+	wantPass(t, "the third, where there may be three now", request(t, second, 1))
+	wantRefusal(t, "the fourth", request(t, second, 1), Limit, "users/each")
+	if s := limitOf(t, r, traffic.Live, "users/each"); s.Allowed != 3 || s.Refused != 1 || s.Limit != 3 {
+		t.Errorf("%+v", s)
+	}
+}
