@@ -12,27 +12,25 @@ import (
 // to itself; one that no longer finds its field fails its test.
 
 // joinPolicies gives shadow traffic the breakers, limits, queues and bulkheads of live traffic.
-func joinPolicies(t testing.TB) func(*isolationStage) {
-	return func(s *isolationStage) {
-		field(t, reflect.ValueOf(s.policies).Elem(), "joined").SetBool(true)
-	}
+func joinPolicies(t testing.TB, s *isolationStage) {
+	t.Helper()
+	field(t, reflect.ValueOf(s.policies).Elem(), "joined").SetBool(true)
 }
 
 // joinStores gives the store of shadow traffic the keys of that of live traffic.
-func joinStores(t testing.TB) func(*isolationStage) {
-	return func(s *isolationStage) {
-		live, shadow := reflect.ValueOf(s.stores.Of(traffic.Live)).Elem(), reflect.ValueOf(s.stores.Of(traffic.Shadow)).Elem()
-		field(t, shadow, "prefix").SetString(field(t, live, "prefix").String())
-	}
+func joinStores(t testing.TB, s *isolationStage) {
+	t.Helper()
+	live, shadow := reflect.ValueOf(s.stores.Of(traffic.Live)).Elem(), reflect.ValueOf(s.stores.Of(traffic.Shadow)).Elem()
+	field(t, shadow, "prefix").SetString(field(t, live, "prefix").String())
 }
 
 // joinCaches gives shadow traffic the caches of live traffic, in memory and in Redis.
-func joinCaches(t testing.TB) func(*isolationStage) {
-	return func(s *isolationStage) {
-		caches := field(t, reflect.ValueOf(s.system.Engine).Elem(), "caches").Elem()
-		lanes := field(t, caches, "lanes")
-		lanes.Index(int(traffic.Shadow)).Set(lanes.Index(int(traffic.Live)))
-	}
+func joinCaches(t testing.TB, s *isolationStage) {
+	t.Helper()
+	caches := field(t, reflect.ValueOf(s.system.Engine).Elem(), "caches").Elem()
+	lanes := field(t, caches, "lanes")
+	lanes.Index(int(traffic.Shadow)).Set(lanes.Index(int(traffic.Live)))
+	s.oneCache = true
 }
 
 // field is a field that may be set, whoever's it is.
@@ -42,5 +40,5 @@ func field(t testing.TB, of reflect.Value, name string) reflect.Value {
 	if !f.IsValid() {
 		t.Fatalf("%v has no field %s any more: this control joins nothing", of.Type(), name)
 	}
-	return reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem() //nolint:gosec // see above
+	return reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem()
 }

@@ -105,7 +105,8 @@ var errIsolation = errors.New("it fails")
 type isolationMarket struct {
 	treat   [traffic.Count][engine.PackageQuery + 1]atomic.Int32 // behaviour, by command
 	queries [traffic.Count]atomic.Int64
-	wait    func(ctx context.Context, d time.Duration)
+	wait    func(d time.Duration)
+	over    chan struct{} // nil, or ends what hangs
 }
 
 // farApart is between the prices of live and of shadow traffic.
@@ -124,10 +125,14 @@ func (m *isolationMarket) behave(ctx context.Context, class traffic.Class, comma
 	case failing:
 		return errIsolation
 	case slow:
-		m.wait(ctx, 10*time.Millisecond)
+		m.wait(10 * time.Millisecond)
 	case hanging:
-		<-ctx.Done()
-		return ctx.Err()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-m.over:
+			return errIsolation
+		}
 	case panicking:
 		panic(errIsolation)
 	case answering:

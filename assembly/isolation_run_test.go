@@ -25,7 +25,7 @@ type isolationRun struct {
 	others [][]isolationStep
 	// atOnce makes them in other goroutines while the subject goes on.
 	atOnce bool
-	join   func(testing.TB) func(*isolationStage) // nil: all is apart
+	join   func(testing.TB, *isolationStage) // nil: all is apart
 }
 
 // gap is the time between two steps of the subject: none meets what happens each 50 ms.
@@ -46,13 +46,8 @@ func playSteered(t *testing.T, run isolationRun) (lines, strange []string) {
 	synctest.Test(t, func(t *testing.T) {
 		dialer := &steeredDialer{clock: clock}
 		stores := kvtest.At(t, clock.Addr(), func(o *kv.Options) { o.Dial, o.Connections, o.Prefix = dialer.dial, 300, prefix })
-		s := &isolationStage{subject: run.subject, now: time.Now, exact: true, stores: stores, market: &isolationMarket{}}
-		s.market.wait = func(_ context.Context, d time.Duration) { time.Sleep(d) }
-		var join func(*isolationStage)
-		if run.join != nil {
-			join = run.join(t)
-		}
-		openStage(t, s, steeredConfig(), join)
+		s := &isolationStage{subject: run.subject, now: time.Now, exact: true, queues: true, stores: stores, market: &isolationMarket{wait: time.Sleep}}
+		openStage(t, s, steeredConfig(), run.join)
 		ctx, stop := context.WithCancel(t.Context())
 		var work, crowd sync.WaitGroup
 		for _, f := range s.fleets {
@@ -81,7 +76,7 @@ func playSteered(t *testing.T, run isolationRun) (lines, strange []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines, strange = append(s.lines, keys...), s.strange
+		lines, strange = slices.Concat(s.lines, keys), s.strange
 		stop()
 		work.Wait()
 	})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"proscenium/engine/policy/hierarchy"
 	"proscenium/engine/policy/limit"
 	"proscenium/engine/policy/shed"
+	"proscenium/engine/pricecache"
 	"proscenium/fault"
 	pricingv1 "proscenium/gen/proscenium/pricing/v1"
 	"proscenium/kv"
@@ -35,12 +37,19 @@ type isolationStage struct {
 	subject traffic.Class
 	now     func() time.Time
 	// exact says that Redis has the clock of the process; otherwise what depends on its time is left out.
-	exact    bool
+	exact bool
+	// queues says that the process is one of a fleet.
+	queues   bool
 	stores   *kv.KV
 	system   *assembly.System
 	policies *policy.Registry
 	fleets   [traffic.Count]*hierarchy.Fleet
 	market   *isolationMarket
+	// patience is how long the other class waits for an answer; 0: for as long as it takes.
+	patience time.Duration
+
+	// oneCache says that the classes were joined in it.
+	oneCache bool
 
 	mu          sync.Mutex
 	transitions []string // of this step
@@ -49,11 +58,11 @@ type isolationStage struct {
 }
 
 // openStage makes the process. join, unless nil, takes the separation out of it before it serves.
-func openStage(t testing.TB, s *isolationStage, config string, join func(*isolationStage)) {
+func openStage(t testing.TB, s *isolationStage, config string, join func(testing.TB, *isolationStage)) {
 	t.Helper()
 	began := s.now()
-	for _, class := range traffic.All() {
-		if s.exact {
+	if s.queues {
+		for _, class := range traffic.All() {
 			clock := func() int64 { return int64(s.now().Sub(began)) + 1 }
 			s.fleets[class] = hierarchy.NewFleet(s.stores.Of(class), hierarchy.Deps{ID: 1 + uint64(class), Now: clock})
 		}
@@ -69,8 +78,10 @@ func openStage(t testing.TB, s *isolationStage, config string, join func(*isolat
 		},
 	})
 	t.Cleanup(s.policies.Close)
+	started := &cachesStarted{failures: &failures{rules: map[string]int{}}, all: make(chan struct{})}
+	started.left.Store(int64(traffic.Count) * int64(pricecache.Kinds))
 	system, err := assembly.Over(catalogtest.Open(t, nil), assembly.Options{
-		Now: s.now, Stores: s.stores, Policies: s.policies, Providers: []providers.Option{providers.Named("market", s.market.providers())},
+		Now: s.now, Stores: s.stores, Policies: s.policies, Observer: started, Providers: []providers.Option{providers.Named("market", s.market.providers())},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +89,10 @@ func openStage(t testing.TB, s *isolationStage, config string, join func(*isolat
 	t.Cleanup(system.Close)
 	s.system = system
 	if join != nil {
-		join(s)
+		join(t, s)
+		if s.oneCache {
+			started.left.Store(int64(pricecache.Kinds))
+		}
 	}
 	loaded := scenes.Load(fstest.MapFS{"bundle.yaml": {Data: []byte(config)}}, began)
 	if loaded.Snapshot == nil {
@@ -86,6 +100,22 @@ func openStage(t testing.TB, s *isolationStage, config string, join func(*isolat
 	}
 	if err := system.Apply(loaded.Snapshot); err != nil {
 		t.Fatal(err)
+	}
+	<-started.all
+}
+
+// cachesStarted tells when the caches of both classes have found their place among the purges of the fleet: they then forget what they had until now.
+type cachesStarted struct {
+	*failures
+	left atomic.Int64
+	all  chan struct{}
+}
+
+func (c *cachesStarted) Traffic(traffic.Class) engine.TrafficObserver { return c }
+
+func (c *cachesStarted) CachePurged(_ engine.CacheName, from pricecache.Source, _ int) {
+	if from == pricecache.FromStart && c.left.Add(-1) == 0 {
+		close(c.all)
 	}
 }
 
@@ -133,8 +163,17 @@ func (s *isolationStage) disturb(ctx context.Context, step *isolationStep) {
 		s.check(err)
 	}
 	for range step.times {
-		_, _, _ = s.ask(ctx, class, step.request)
+		s.askInHaste(ctx, class, step.request)
 	}
+}
+
+func (s *isolationStage) askInHaste(ctx context.Context, class traffic.Class, req *pricingv1.GetPromotionInfoRequest) {
+	if s.patience > 0 {
+		hasty, cancel := context.WithTimeout(ctx, s.patience)
+		defer cancel()
+		ctx = hasty
+	}
+	_, _, _ = s.ask(ctx, class, req)
 }
 
 func (s *isolationStage) other() traffic.Class {

@@ -45,7 +45,7 @@ var isolationCommands = []engine.Command{engine.PriceQuery, engine.TaxRates, eng
 
 // stepsOf draws what the subject of a run does.
 func stepsOf(seed uint64, n int, treats []behaviour) []isolationStep {
-	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // it is to be the same again
+	r := rand.New(rand.NewPCG(seed, 1))
 	steps := make([]isolationStep, n)
 	for i := range steps {
 		steps[i] = drawIsolationStep(r, treats)
@@ -56,7 +56,7 @@ func stepsOf(seed uint64, n int, treats []behaviour) []isolationStep {
 
 // disturbancesOf draws what the other class does before each step of the subject.
 func disturbancesOf(seed uint64, n int) [][]isolationStep {
-	r := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // it is to be the same again
+	r := rand.New(rand.NewPCG(seed, 2))
 	every := []behaviour{answering, failing, failing, slow, hanging, panicking}
 	all := make([][]isolationStep, n)
 	for i := range all {

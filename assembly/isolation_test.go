@@ -25,7 +25,7 @@ func drawnSeed(t testing.TB) uint64 {
 		}
 		return seed
 	}
-	return rand.Uint64() //nolint:gosec // any will do
+	return rand.Uint64()
 }
 
 // everyTreatment is how dependencies treat the subject of a run.
@@ -97,7 +97,7 @@ func TestATranscriptOfOneClassIsTheSameByteForByteWhateverTheOtherDoes(t *testin
 func TestWithoutSeparationTheTranscriptDiffers(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		join  func(testing.TB) func(*isolationStage)
+		join  func(testing.TB, *isolationStage)
 		shows []string
 	}{
 		{"policies", joinPolicies, []string{"answer", "breaker", "grant", "key", "limit", "transition", "verdict"}},
