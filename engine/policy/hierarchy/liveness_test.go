@@ -32,7 +32,7 @@ func (w *world) inForceBy() [][]share.Rate {
 }
 
 func TestConstantWantsReachAFixedPointWithinThreeSeconds(t *testing.T) { // I11
-	for _, seed := range seeds() {
+	for _, seed := range fewSeeds() {
 		w := newWorld(seed, DefaultTiming(), contended(), 0)
 		for range 4 {
 			w.start(0, 0, 0)
@@ -70,7 +70,7 @@ func TestConstantWantsReachAFixedPointWithinThreeSeconds(t *testing.T) { // I11
 }
 
 func TestWhoStarvesIsServedItsBurstWithinThreeSecondsAndItsTimeout(t *testing.T) { // I10
-	for _, seed := range seeds() {
+	for _, seed := range fewSeeds() {
 		w := newWorld(seed, DefaultTiming(), contended(), 0)
 		for range 3 {
 			w.start(w.between(100, 200), w.between(100, 200), 0)
@@ -100,7 +100,7 @@ func TestWhoStarvesIsServedItsBurstWithinThreeSecondsAndItsTimeout(t *testing.T)
 }
 
 func TestWhatAFleetGetsWhenEverythingIsNew(t *testing.T) {
-	for _, seed := range seeds() {
+	for _, seed := range fewSeeds() {
 		w := newWorld(seed, DefaultTiming(), contended(), 0)
 		n := w.start(30, 30, 0)
 		must(t, seed, w.run(sec))
@@ -115,7 +115,7 @@ func TestWhatAFleetGetsWhenEverythingIsNew(t *testing.T) {
 }
 
 func TestACrashGivesItsCapacityBackAfterTheHold(t *testing.T) {
-	for _, seed := range seeds() {
+	for _, seed := range fewSeeds() {
 		w := newWorld(seed, DefaultTiming(), contended(), 0)
 		a, b := w.start(0, 0, 0), w.start(0, 0, 0)
 		for _, n := range []*node{a, b} {
@@ -141,7 +141,7 @@ func TestACrashGivesItsCapacityBackAfterTheHold(t *testing.T) {
 }
 
 func TestAGoodbyeGivesCapacityBackAtOnce(t *testing.T) {
-	for _, seed := range seeds() {
+	for _, seed := range fewSeeds() {
 		w := newWorld(seed, DefaultTiming(), contended(), 0)
 		a, b := w.start(0, 0, 0), w.start(0, 0, 0)
 		for _, n := range []*node{a, b} {
@@ -161,7 +161,7 @@ func TestAGoodbyeGivesCapacityBackAtOnce(t *testing.T) {
 
 func TestTheFleetGoesOnWhenItsAllocatorCrashes(t *testing.T) {
 	lapses := 0
-	for _, seed := range seeds() {
+	for _, seed := range fewSeeds() {
 		w := newWorld(seed, DefaultTiming(), contended(), 0)
 		for range 3 {
 			w.start(0, 0, 0)
@@ -183,7 +183,7 @@ func TestTheFleetGoesOnWhenItsAllocatorCrashes(t *testing.T) {
 			t.Fatalf("-sim.seed %d: nobody took over", seed)
 		}
 	}
-	t.Logf("%d of %d looks found a process in its safe mode", lapses, len(seeds())*120*2)
+	t.Logf("%d of %d looks found a process in its safe mode", lapses, len(fewSeeds())*120*2)
 }
 
 func TestSilenceForLongIsForgotten(t *testing.T) {

@@ -98,7 +98,6 @@ func (w *world) run(until int64) error {
 		e := heap.Pop(&w.events).(event)
 		w.now = e.at
 		e.do()
-		w.check.instant()
 		if w.check.broken != nil && !w.goOn {
 			return fmt.Errorf("at %s: %w", time.Duration(w.now), w.check.broken)
 		}
@@ -190,7 +189,10 @@ func (n *node) answer(mine int, q *request, r *response) {
 		return
 	}
 	n.asking = 0
+	// Rates change when an answer comes, and when a lease ends, which shows until the next answer.
+	n.w.check.instant()
 	n.station.done(n.clock(), n.asked, q, r)
+	n.w.check.instant()
 	if r != nil && q.op == opCollect && n.station.office != nil {
 		n.w.check.tick(n.station.office)
 	}
@@ -225,12 +227,12 @@ func (w *world) send(n *node, deliver func()) {
 	}
 }
 
-// traffic offers what is due, every 50 ms.
+// traffic offers what is due, every 100 ms.
 func (n *node) traffic() {
 	if n.dead || n.left {
 		return
 	}
-	const beat = 50 * ms
+	const beat = 100 * ms
 	now := n.clock()
 	for q := range n.offered {
 		n.due[q] += n.offered[q] * 1000 * beat / sec

@@ -35,7 +35,7 @@ func (c *checker) fail(format string, args ...any) {
 	}
 }
 
-// instant holds at every instant. I2: what is in force is at most the capacity.
+// instant is I2: what is in force is at most the capacity. It is looked at whenever a rate may have changed.
 func (c *checker) instant() {
 	var sum share.Rate
 	for _, n := range c.w.nodes {
