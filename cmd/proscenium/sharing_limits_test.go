@@ -5,8 +5,6 @@ import (
 	"time"
 )
 
-const perSecond = time.Second
-
 // verdicts counts what was decided, by who decided.
 func verdicts(of []asked) (redis, local, unknowns []asked) {
 	for i := range of {
@@ -68,12 +66,12 @@ func TestThreeProcessesShareALimitExactlyWhileOneIsKilled(t *testing.T) {
 		all := f.load.since(from, c.scene)
 		redis, local, unknowns := verdicts(all)
 		through := only(redis, isAdmitted)
-		most, at := mostIn(through, perSecond-apart)
+		most, at := mostIn(through, time.Second-apart)
 		if most > c.most {
 			t.Errorf(c.scene+": %d were let through in one second, from %v on; want at most %d", most, at, c.most)
 		}
 		// The first window begins with the first request, and each other one a second or more after the one before.
-		windows := int(spanOf(through)/(perSecond-apart)) + 1
+		windows := int(spanOf(through)/(time.Second-apart)) + 1
 		if len(through) > windows*sharedLimit {
 			t.Errorf(c.scene+": %d were let through in %v, want at most %d", len(through), spanOf(through), windows*sharedLimit)
 		}
@@ -109,7 +107,7 @@ func (f *sharing) checkLocal(local []asked, times int) (parts int) {
 		if part > sharedLimit/fleetSize {
 			f.t.Errorf("process %d decided by %d of %d without Redis, though they are %d", process, part, sharedLimit, fleetSize)
 		}
-		if most, at := mostIn(only(of, isAdmitted), perSecond-apart); most > times*part {
+		if most, at := mostIn(only(of, isAdmitted), time.Second-apart); most > times*part {
 			f.t.Errorf("process %d let %d through without Redis in one second, from %v on; want at most %d", process, most, at, times*part)
 		}
 		parts += part
@@ -135,7 +133,7 @@ func TestThreeProcessesShareALimitWhileRedisIsRestarted(t *testing.T) {
 	f.redis.Stop()
 	stopped := f.load.now()
 	waitFor(t, "every process to decide without Redis for more than a second", func() bool {
-		_, local, _ := verdicts(f.load.since(stopped+perSecond+200*time.Millisecond, scene))
+		_, local, _ := verdicts(f.load.since(stopped+time.Second+200*time.Millisecond, scene))
 		for process := range fleetSize {
 			of := func(a *asked) bool { return a.process == process }
 			if len(only(only(local, of), isAdmitted)) == 0 || len(only(only(local, of), isDenied)) == 0 {
@@ -187,22 +185,22 @@ func TestThreeProcessesShareALimitWhileRedisIsRestarted(t *testing.T) {
 			only(redis, func(a *asked) bool { return a.decided == denied && a.sent >= restarted }),
 		},
 	} {
-		most, at := mostIn(life.let, perSecond-apart)
+		most, at := mostIn(life.let, time.Second-apart)
 		if most > sharedLimit {
 			t.Errorf("%s: %d were let through by Redis in one second, from %v on", life.name, most, at)
 		}
-		fewest, at := fewestBefore(life.denials, append(mayCount[:len(mayCount):len(mayCount)], life.let...), perSecond+apart)
+		fewest, at := fewestBefore(life.denials, append(mayCount[:len(mayCount):len(mayCount)], life.let...), time.Second+apart)
 		if fewest < sharedLimit {
 			t.Errorf("%s: a request was refused at %v when at most %d were counted", life.name, at, fewest)
 		}
 		t.Logf("%s: %d let through by Redis, at most %d in a second; at least %d before each of %d refusals", life.name, len(life.let), most, fewest, len(life.denials))
 	}
 	let := only(all, isAdmitted)
-	most, at := mostIn(let, perSecond-apart)
+	most, at := mostIn(let, time.Second-apart)
 	if most > sharedLimit+parts {
 		t.Errorf("%d were let through in one second, from %v on; want at most %d, with and without Redis", most, at, sharedLimit+parts)
 	}
-	alone, at := mostIn(only(let, func(a *asked) bool { return a.sent > stopped && a.answered < back && a.by < sharedLimit }), perSecond-apart)
+	alone, at := mostIn(only(let, func(a *asked) bool { return a.sent > stopped && a.answered < back && a.by < sharedLimit }), time.Second-apart)
 	if alone > parts || alone == 0 {
 		t.Errorf("%d were let through in one second without Redis, from %v on; want 1 to %d", alone, at, parts)
 	}

@@ -46,7 +46,6 @@ type demand struct {
 	client  *http.Client
 	targets [fleetSize]atomic.Pointer[string]
 	ended   chan struct{}
-	running sync.WaitGroup
 
 	mu     sync.Mutex
 	asked  []asked
@@ -57,6 +56,7 @@ type demand struct {
 const pause = 5 * time.Millisecond
 
 func newDemand(t *testing.T) *demand {
+	t.Helper()
 	l := &demand{t: t, began: time.Now(), ended: make(chan struct{})}
 	l.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(l.end)

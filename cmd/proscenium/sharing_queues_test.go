@@ -108,7 +108,6 @@ func (f *sharing) watchGrants(what string, done func(*granted) bool) *granted {
 	var held *granted
 	instants, most := 0, int64(0)
 	before := f.grants()
-	last := before
 	deadline := time.Now().Add(60 * time.Second)
 	for held == nil {
 		g := f.grants()
@@ -116,16 +115,16 @@ func (f *sharing) watchGrants(what string, done func(*granted) bool) *granted {
 			instants++
 			most = max(most, g.total())
 			if g.total() > capacity*1000 {
-				f.t.Errorf("the grants in force are more than the capacity of %d: %v", capacity, g)
+				f.t.Fatalf("the grants in force are more than the capacity of %d: %v", capacity, g)
 			}
 			if done(g) {
 				held = g
 			}
 		}
-		before, last = g, g
+		before = g
 		<-time.After(10 * time.Millisecond)
 		if time.Now().After(deadline) {
-			f.t.Fatalf("waited in vain for %s; the last grants: %v", what, last)
+			f.t.Fatalf("waited in vain for %s; the last grants: %v", what, g)
 		}
 	}
 	f.t.Logf("%s: %v; at %d instants since the last stage at most %.1f were granted", what, held, instants, float64(most)/1000)
@@ -185,9 +184,8 @@ func TestThreeProcessesShareQueuesWhileOneIsKilledAndRedisIsRestarted(t *testing
 	if f == nil {
 		return
 	}
-	for _, queue := range []string{"high", "low"} {
-		defer f.load.begin(queue, 4)()
-	}
+	defer f.load.begin("high", 4)()
+	defer f.load.begin("low", 4)()
 	f.watchGrants("all is granted", full(0))
 	f.waitForUse("all is used", 0)
 
