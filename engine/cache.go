@@ -38,7 +38,7 @@ func (p *program) openCaches(caches *pricecache.Caches, snap *scenes.Snapshot) {
 	for _, class := range traffic.All() {
 		for code, m := range p.markets[class] {
 			for name := range cacheCount {
-				m.caches[name] = caches.View(class, pricecache.Kind(name), code, types)
+				m.caches[name] = caches.View(class, name, code, types)
 			}
 		}
 	}
@@ -155,7 +155,7 @@ func (e *Engine) DeleteCached(ctx context.Context, name CacheName, region string
 	for i, k := range keys {
 		purged[i] = pricecache.Key(k)
 	}
-	n, err := e.caches.Purge(ctx, pricecache.Kind(name), region, purged)
+	n, err := e.caches.Purge(ctx, name, region, purged)
 	return n, notTold(n, err)
 }
 

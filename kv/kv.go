@@ -87,9 +87,7 @@ func Open(opts Options) (*KV, error) {
 		if len(opts.ShadowAddresses) > 0 {
 			return nil, errors.New("redis.shadow_addresses: there is no redis.addresses for live traffic")
 		}
-		if err := k.embed(&opts); err != nil {
-			return nil, err
-		}
+		k.embed(&opts)
 	}
 	for _, class := range traffic.All() {
 		addresses := opts.Addresses
@@ -101,16 +99,12 @@ func Open(opts Options) (*KV, error) {
 	return k, nil
 }
 
-// embed starts a server in the process, reached without the network.
-func (k *KV) embed(opts *Options) error {
-	m := miniredis.NewMiniRedis()
-	if err := m.Start(); err != nil {
-		return fmt.Errorf("start the embedded Redis: %w", err)
-	}
-	m.ClockTTL(true)
-	k.embedded = m
-	opts.Addresses, opts.Cluster, opts.DB, opts.Username, opts.Password, opts.TLS = []string{m.Addr()}, false, 0, "", "", nil
-	return nil
+// embed makes a server in the process, reached through pipes: it listens nowhere.
+func (k *KV) embed(opts *Options) {
+	k.embedded = miniredis.NewMiniRedis()
+	k.embedded.ClockTTL(true)
+	opts.Addresses, opts.Cluster, opts.DB, opts.Username, opts.Password, opts.TLS = []string{"embedded:0"}, false, 0, "", "", nil
+	opts.Dial = func(context.Context, string, string) (net.Conn, error) { return k.embedded.Dial() }
 }
 
 // Embedded says that the stores are within the process and end with it.

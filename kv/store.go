@@ -29,6 +29,14 @@ type Store struct {
 // Class is whose keys these are.
 func (s *Store) Class() traffic.Class { return s.class }
 
+// Patient is the same store for work in the background, which may wait longer for an answer: a process that has much to do sends and reads late. What it
+// finds out about the server is its own.
+func (s *Store) Patient(timeout time.Duration) *Store {
+	return &Store{
+		class: s.class, client: s.client, prefix: s.prefix, cluster: s.cluster, timeout: max(timeout, s.timeout), now: s.now, gate: gate{rest: s.gate.rest},
+	}
+}
+
 // Down says that the store did not answer a moment ago: calls fail at once, but for one from time to time that finds out.
 func (s *Store) Down() bool { return s.gate.closed(s.now()) }
 

@@ -33,7 +33,7 @@ type operating struct {
 // answers at once.
 func openOperations(ctx context.Context, s *settings.Settings, together *shared, system *assembly.System, log *slog.Logger) *operating {
 	options := operations.Options{
-		Shared: together.stores.Of(traffic.Live), Node: nodeName(s), Now: time.Now, Log: log,
+		Shared: together.stores.Of(traffic.Live).Patient(backgroundPatience), Node: nodeName(s), Now: time.Now, Log: log,
 		Changed: func(all []operations.Switch) { system.Engine.SetSwitches(thrown(all)) },
 	}
 	if s.Data != "" {

@@ -24,6 +24,9 @@ import (
 // passwordVariable has the password of Redis where no file has. It is no setting: settings are shown.
 const passwordVariable = "PROSCENIUM_REDIS_PASSWORD" //nolint:gosec // the name of the variable
 
+// backgroundPatience is how long work in the background waits for Redis.
+const backgroundPatience = 250 * time.Millisecond
+
 // shared is what processes of a fleet have together, and what this one does for it in the background.
 type shared struct {
 	stores   *kv.KV
@@ -47,7 +50,7 @@ func openShared(p process, s *settings.Settings, log *slog.Logger) (*shared, err
 	}
 	h := &shared{stores: stores, shedder: shed.New(shed.Rule{}), log: log, stop: func() {}}
 	for _, class := range traffic.All() {
-		h.fleets[class] = hierarchy.NewFleet(stores.Of(class), hierarchy.Deps{
+		h.fleets[class] = hierarchy.NewFleet(stores.Of(class).Patient(backgroundPatience), hierarchy.Deps{
 			Alone:   stores.Embedded(),
 			OnError: redisLog(log, "the queues of the fleet", class),
 		})

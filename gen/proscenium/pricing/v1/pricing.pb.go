@@ -2259,7 +2259,7 @@ func (x *DeletePriceStockCacheRequest) GetModels() []*ModelRef {
 
 type DeletePriceStockCacheResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Entries that were cached and are gone.
+	// Entries that were cached in the memory of this process and are gone; what Redis and other processes had is not counted.
 	Deleted       int64 `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2356,7 +2356,7 @@ func (x *DeletePriceSoldOutCacheRequest) GetModels() []*ModelRef {
 
 type DeletePriceSoldOutCacheResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Entries that were cached and are gone.
+	// Entries that were cached in the memory of this process and are gone; what Redis and other processes had is not counted.
 	Deleted       int64 `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
