@@ -41,6 +41,8 @@ type line struct {
 	mu   sync.Mutex
 	cut  bool
 	lost bool // calls are carried out, and their answers are lost
+	// between is called once between what an exchange reads and what it writes.
+	between func()
 }
 
 func (l *line) set(cut, lost bool) {
@@ -59,6 +61,10 @@ func (l *line) Run(ctx context.Context, script *kv.Script, keys []string, args .
 	cut, lost := l.state()
 	if cut {
 		return nil, errCut
+	}
+	if do := l.between; do != nil && script == writeEntries {
+		l.between = nil
+		do()
 	}
 	answer, err := l.Shared.Run(ctx, script, keys, args...)
 	if lost {

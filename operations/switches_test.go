@@ -181,6 +181,27 @@ func TestAnEmptiedRedisIsFilledAgain(t *testing.T) {
 	}
 }
 
+// What another process wrote between an exchange's reading and its writing is not overwritten: were that process gone now, its change would be lost.
+func TestAnExchangeOverwritesNothingThatItDidNotRead(t *testing.T) {
+	shared := embedded(t)
+	a, b := newNode(t, shared, "a", ""), newNode(t, shared, "b", "")
+	restore := atNight
+	restore.Restore = true
+	b.now = noon.Add(-time.Hour)
+	b.line.between = func() {
+		a.throw(t, atNight)
+		a.throw(t, restore)
+		a.line.set(true, false) // and is heard of no more
+	}
+	b.throw(t, atNight)
+	b.expect(t)
+	c := newNode(t, shared, "c", "")
+	if err := c.Exchange(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(t)
+}
+
 func TestWhatWasTakenBackStaysTakenBackForAProcessThatWasCutOff(t *testing.T) {
 	shared := embedded(t)
 	a, b := newNode(t, shared, "a", t.TempDir()), newNode(t, shared, "b", "")

@@ -272,8 +272,10 @@ func TestWhatIsOffIsListedWithWhoTurnedItOff(t *testing.T) {
 		{Feature: configv1.DowngradeFeature_DOWNGRADE_FEATURE_TAX, Regions: []string{"DE"}, Reason: "audit", Until: midnight.Add(time.Hour)},
 		{Feature: priceAfterVoucher, Origin: engine.FromSwitch, Regions: []string{"US"}, Scenes: []string{"cart"}},
 	}
-	d.breakers = []policy.BreakerStatus{{Command: "voucher.best_vouchers", Scene: "cart", Class: traffic.Shadow, State: "open", Since: midnight.Add(-time.Minute)},
-		{Command: "voucher.best_vouchers", Scene: "cart", Class: traffic.Shadow, Downgraded: true, State: "closed"}}
+	d.breakers = []policy.BreakerStatus{
+		{Command: "voucher.best_vouchers", Scene: "cart", Class: traffic.Shadow, State: "open", Since: midnight.Add(-time.Minute)},
+		{Command: "voucher.best_vouchers", Scene: "cart", Class: traffic.Shadow, Downgraded: true, State: "closed"},
+	}
 	if _, err := d.operator().SetDowngrade(t.Context(), connect.NewRequest(throwing(nil))); err != nil {
 		t.Fatal(err)
 	}
