@@ -16,6 +16,7 @@ type allocator struct {
 	// strangersUntil is when those that nothing but their safe shares is known of are forgotten.
 	strangersUntil int64
 	holdUntil      int64 // leases of its predecessors may run until then
+	fleet          int   // processes that its predecessor counted
 	version        uint64
 	lost           bool    // the exchange lost its memory before this term
 	whole          bool    // whoever is not known to this term runs no lease, and its safe share is noted
@@ -44,7 +45,7 @@ type peer struct {
 }
 
 func newAllocator(now, asked int64, elected *response, s *station) *allocator {
-	a := &allocator{timing: s.timing, hold: s.hold, id: s.id, epoch: elected.epoch, lost: elected.lost, allocate: s.allocate, due: now, inherited: map[uint64]*grants{}}
+	a := &allocator{timing: s.timing, hold: s.hold, id: s.id, epoch: elected.epoch, lost: elected.lost, allocate: s.allocate, fleet: s.instances(), due: now, inherited: map[uint64]*grants{}}
 	a.holdUntil = now + s.hold
 	if s.alone {
 		a.holdUntil = now
@@ -175,6 +176,9 @@ func (a *allocator) plan(now int64) {
 		}
 	}
 	holding := now < a.holdUntil
+	if holding {
+		instances = max(instances, a.fleet) // some have not reported to this term yet
+	}
 	a.whole = !holding
 	for _, l := range a.resources {
 		l.plan(now, a, instances, holding)
