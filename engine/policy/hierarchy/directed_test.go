@@ -104,6 +104,31 @@ func TestAQueueThatLetsNothingThroughWhileItIsAskedStarves(t *testing.T) {
 	}
 }
 
+func TestASlowClockKeepsItsLeaseUntilAFastOneHasCountedIt(t *testing.T) {
+	for _, seed := range seeds() {
+		w := newWorld(seed, DefaultTiming(), contended(), 0)
+		drift := int64(w.timing.Drift) * 10_000
+		fast, slow := w.start(0, 0, 0), w.start(0, 0, 0)
+		fast.speed, slow.speed = drift, -drift
+		fast.wanting(0, 0, 0)
+		slow.wanting(rps(100), 0, 0)
+		slow.station.due = slow.clock() + 100*sec // until the other is elected
+		must(t, seed, w.run(sec))
+		slow.station.due = slow.clock()
+		slow.pump()
+		must(t, seed, w.run(6*sec+w.between(0, sec)))
+		if w.leader() != fast || slow.inForce() < rps(90) {
+			t.Fatalf("-sim.seed %d: %s", seed, w.describe())
+		}
+		slow.cutOff = true
+		fast.wanting(rps(100), 0, 0)
+		must(t, seed, w.run(w.now+5*sec))
+		if fast.inForce() < rps(70) {
+			t.Fatalf("-sim.seed %d: the capacity does not come back: %s", seed, w.describe())
+		}
+	}
+}
+
 // ledgerWith is a ledger with one process, which was published some grants of the first queue.
 func ledgerWith(grants ...share.Rate) (*ledger, *peer, *account) {
 	r := contended()
