@@ -143,7 +143,11 @@ func (s *station) granted(now int64, b []byte) {
 	if !younger || g.answers > s.seq || g.answers+sentKept <= s.seq {
 		return
 	}
-	s.known = running{epoch: g.epoch, leader: g.leader, version: g.version, instances: max(g.instances, 1)}
+	instances := max(g.instances, 1)
+	if g.hold {
+		instances = max(instances, s.known.instances) // the allocator has not heard of all of them yet
+	}
+	s.known = running{epoch: g.epoch, leader: g.leader, version: g.version, instances: instances}
 	until := s.sent[g.answers%sentKept] + int64(s.timing.Lease)
 	for i := range g.resources {
 		for _, m := range s.members {
