@@ -264,7 +264,7 @@ func TestRequestsShowInTheMetrics(t *testing.T) {
 	for _, want := range []string{
 		`proscenium_requests_total{client="shop_chat",code="OK",need_stock="true",scenario="buyer_default",scene="shop_chat",traffic="live"} 3`,
 		`proscenium_requests_total{client="shop_chat",code="USER_REQUIRED",need_stock="true",scenario="buyer_default",scene="shop_chat",traffic="live"} 1`,
-		`proscenium_rpc_errors_total{code="invalid_argument",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo"} 1`,
+		`proscenium_rpc_errors_total{code="invalid_argument",procedure="/proscenium.pricing.v1.PricingService/GetPromotionInfo",traffic="live"} 1`,
 		`proscenium_cache_requests_total{cache="price_stock",level="memory",result="hit",traffic="live"} 2`,
 		`proscenium_stage_duration_seconds_count{stage="price_stock_query",traffic="live"} 3`,
 		`proscenium_dependency_calls_total{command="tax.rates",outcome="ok",traffic="live"} 3`,
