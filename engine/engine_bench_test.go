@@ -225,7 +225,11 @@ func TestPoliciesAllocateNothing(t *testing.T) {
 	plain, req := benchEngine(t, 10)
 	guarded, _ := benchEngineWith(t, 10, policy.New(policy.Deps{Now: time.Now, Random: rand.Float64}), benchPolicies())
 	count := func(e *engine.Engine) float64 { return testing.AllocsPerRun(200, func() { ask(t, e, req) }) }
-	if without, with := count(plain), count(guarded); with > without {
+	chance := 0.0
+	if raced {
+		chance = 10
+	}
+	if without, with := count(plain), count(guarded); with > without+chance {
 		t.Errorf("%v allocations with policies, %v without", with, without)
 	}
 }

@@ -64,7 +64,7 @@ func serve(ctx context.Context, p process, s *settings.Settings) (err error) {
 	defer listeners.Close()
 
 	observed, ready := metrics.New(), &server.Readiness{}
-	together, err := openShared(p, s, log)
+	together, err := openShared(p, s, observed, log)
 	if err != nil {
 		return err
 	}

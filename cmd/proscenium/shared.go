@@ -17,6 +17,7 @@ import (
 	"proscenium/engine/policy/hierarchy"
 	"proscenium/engine/policy/shed"
 	"proscenium/kv"
+	"proscenium/metrics"
 	"proscenium/settings"
 	"proscenium/traffic"
 )
@@ -39,7 +40,7 @@ type shared struct {
 }
 
 // openShared makes the stores and the policies over them. A Redis that is down is no error: it is asked again.
-func openShared(p process, s *settings.Settings, log *slog.Logger) (*shared, error) {
+func openShared(p process, s *settings.Settings, observed *metrics.Metrics, log *slog.Logger) (*shared, error) {
 	opts, err := redisOptions(p, &s.Redis)
 	if err != nil {
 		return nil, err
@@ -59,6 +60,7 @@ func openShared(p process, s *settings.Settings, log *slog.Logger) (*shared, err
 		Now: time.Now, Random: rand.Float64, KV: stores, Fleets: h.fleets, Shedder: h.shedder,
 		Failed: withoutRedis(log),
 		Transition: func(t policy.Transition) {
+			observed.BreakerChanged(t)
 			log.Warn("a breaker changed", slog.String("breaker", t.Breaker), slog.String("traffic", t.Class.String()), slog.String("from", t.From), slog.String("to", t.To))
 		},
 	})
