@@ -87,7 +87,9 @@ func Open(opts Options) (*KV, error) {
 		if len(opts.ShadowAddresses) > 0 {
 			return nil, errors.New("redis.shadow_addresses: there is no redis.addresses for live traffic")
 		}
-		k.embed(&opts)
+		if err := k.embed(&opts); err != nil {
+			return nil, err
+		}
 	}
 	for _, class := range traffic.All() {
 		addresses := opts.Addresses
@@ -99,12 +101,16 @@ func Open(opts Options) (*KV, error) {
 	return k, nil
 }
 
-// embed makes a server in the process, reached through pipes: it listens nowhere.
-func (k *KV) embed(opts *Options) {
-	k.embedded = miniredis.NewMiniRedis()
-	k.embedded.ClockTTL(true)
-	opts.Addresses, opts.Cluster, opts.DB, opts.Username, opts.Password, opts.TLS = []string{"embedded:0"}, false, 0, "", "", nil
-	opts.Dial = func(context.Context, string, string) (net.Conn, error) { return k.embedded.Dial() }
+// embed starts a server in the process. It listens on loopback: a pipe without a buffer would stop both ends of a pipeline.
+func (k *KV) embed(opts *Options) error {
+	m := miniredis.NewMiniRedis()
+	if err := m.Start(); err != nil {
+		return fmt.Errorf("start the embedded Redis: %w", err)
+	}
+	m.ClockTTL(true)
+	k.embedded = m
+	opts.Addresses, opts.Cluster, opts.DB, opts.Username, opts.Password, opts.TLS = []string{m.Addr()}, false, 0, "", "", nil
+	return nil
 }
 
 // Embedded says that the stores are within the process and end with it.
