@@ -11,13 +11,15 @@ import (
 )
 
 // crowd is a client that asks at a fixed rate over connections of its own, whether or not it is answered: as a service does whose users do not wait. A
-// request that is due and finds no connection free within the deadline is given up unsent, as by a client with a timeout.
+// request that is due and finds no connection free within poolWait is given up unsent, as by a client whose pool has a timeout.
 type crowd struct {
 	name        string
 	call        []byte
 	rate        float64
 	connections int
 }
+
+const poolWait = 20 * time.Millisecond
 
 // crowdResult counts the requests of a crowd that were due after the warm-up.
 type crowdResult struct {
@@ -66,7 +68,7 @@ func (c crowd) ask(ctx context.Context, address string, start time.Time, warmup,
 			if counts {
 				out.due.Add(1)
 			}
-			if time.Since(due) > deadline {
+			if time.Since(due) > poolWait {
 				if counts {
 					out.unsent.Add(1)
 				}

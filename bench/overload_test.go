@@ -50,7 +50,7 @@ func startBinary(b *testing.B, binary string, shedding bool) string {
 		b.Fatal(err)
 	}
 	text = regexp.MustCompile(`(?m)^(\s+)enabled: \w+`).ReplaceAll(text, fmt.Appendf(nil, "${1}enabled: %v", shedding))
-	text = regexp.MustCompile(`(?m)^(\s+)target_latency: \w+`).ReplaceAll(text, []byte("${1}target_latency: 20ms"))
+	text = regexp.MustCompile(`(?m)^(\s+)target_latency: \w+`).ReplaceAll(text, []byte("${1}target_latency: 5ms"))
 	if err := os.WriteFile(inbound, text, 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func startBinary(b *testing.B, binary string, shedding bool) string {
 	} else {
 		b.Log("NOT PINNED: there is no taskset, server and load share the processors")
 	}
-	command := exec.CommandContext(b.Context(), args[0], args[1:]...) //nolint:gosec // it is the server
+	command := exec.CommandContext(b.Context(), args[0], args[1:]...)
 	command.Env = append(os.Environ(), "GOMAXPROCS=1")
 	command.Stderr = os.Stderr
 	stdout, err := command.StdoutPipe()
@@ -94,7 +94,7 @@ func startBinary(b *testing.B, binary string, shedding bool) string {
 // What is answered in time at three times of what saturates a server, as a share of that, with load shedding and without; and which priorities are.
 func BenchmarkOverload(b *testing.B) {
 	binary := filepath.Join(b.TempDir(), "proscenium")
-	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "proscenium/cmd/proscenium").CombinedOutput(); err != nil { //nolint:gosec // the toolchain
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "proscenium/cmd/proscenium").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
 	body, err := proto.Marshal(basket(10, 3))
